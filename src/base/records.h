@@ -1,0 +1,205 @@
+/* Records: the desired state of the network, as plain data.
+ *
+ * The controller computes records from Kubernetes objects (compile), writes
+ * them to the database (store), and every agent reads them back (store) and
+ * lowers them to flows (openflow).  The same container serves all of them, so
+ * a test, a golden file or the CLI can enter or leave at any stage: each
+ * record has a one-line text form (record_format, records_parse).
+ *
+ * 'struct records' is a set of records with a change log.  A put of an equal
+ * record changes nothing and logs nothing; thus "desired" and "written" can
+ * be compared by their logs.  The log holds each key once, however often it
+ * changed; the reader looks up the key to see what it became (absent:
+ * deleted).  Not thread-safe; one owner.
+ *
+ * Keys are 32 bit numbers that the leading controller allocates and never
+ * reuses while anything may still carry them. */
+#ifndef VIRGA_RECORDS_H
+#define VIRGA_RECORDS_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/prefix.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/types.h"
+
+struct ds;
+
+enum record_kind {
+    RECORD_NODE,     /* struct rec_node */
+    RECORD_NETWORK,  /* struct rec_network */
+    RECORD_IDENTITY, /* struct rec_identity */
+    RECORD_ENDPOINT, /* struct rec_endpoint */
+    RECORD_SET,      /* struct rec_set */
+    RECORD_RULE,     /* struct rec_rule */
+    N_RECORD_KINDS
+};
+
+/* Identities below IDENTITY_FIRST are the same in every cluster. */
+enum {
+    IDENTITY_UNKNOWN = 0,
+    IDENTITY_WORLD = 1,       /* Any address outside the cluster. */
+    IDENTITY_LOCAL_NODE = 2,  /* This node's own addresses, never on a wire. */
+    IDENTITY_REMOTE_NODE = 3, /* Another node's addresses. */
+    IDENTITY_FIRST = 256,
+};
+
+/* First member of each record. */
+struct record {
+    struct hmap_node hmap_node; /* In struct records, by kind and key. */
+    enum record_kind kind;
+    uint32_t key;
+};
+
+/* A node: where endpoints live.  Text form:
+ *   node 1 name=node-1 vtep=172.30.0.1 addresses=172.30.0.1 */
+struct rec_node {
+    struct record r; /* key: node id, 1.. */
+    char *name;      /* RFC 1123 subdomain. */
+    struct in6_addr vtep;
+    struct in6_addr *addresses; /* All addresses of the host; sorted. */
+    size_t n_addresses;
+};
+
+/* A namespace's network.  Text form:
+ *   network 4097 name=shop zone=16 subnets=10.128.1.0/24 gateways=10.128.1.1 */
+struct rec_network {
+    struct record r; /* key: VNI, 4096..0xffffff. */
+    char *name;      /* Namespace. */
+    uint16_t zone;   /* Conntrack zone, 16..65534. */
+    struct prefix *subnets;
+    struct in6_addr *gateways; /* gateways[i] lies in subnets[i]. */
+    size_t n_subnets;
+};
+
+/* A class of endpoints that no selector in use can tell apart.  Text form:
+ *   identity 256 vni=4097 labels="shop{app=redis}" */
+struct rec_identity {
+    struct record r; /* key: identity, IDENTITY_FIRST.. */
+    uint32_t vni;
+    char *labels; /* For people: NAMESPACE{KEY=VALUE,...}. */
+};
+
+/* An endpoint: a pod (later a VM or a bare metal port) with addresses.
+ *   endpoint 7 name=shop/redis-0 uid=... vni=4097 identity=256 node=1
+ *              mac=02:56:0a:80:01:02 ips=10.128.1.2 */
+struct rec_endpoint {
+    struct record r; /* key: endpoint id, 1.. */
+    char *name;      /* NAMESPACE/NAME. */
+    char *uid;       /* Of the object; tells two pods of one name apart. */
+    uint32_t vni;
+    uint32_t identity;
+    uint32_t node; /* Node id, 0: not scheduled, or the node is not known. */
+    struct eth_addr mac;
+    struct in6_addr *ips; /* Sorted, at least one. */
+    size_t n_ips;
+};
+
+/* The identities that one selector matches; shared by the rules that use it.
+ *   set 12 selector="ns{kubernetes.io/metadata.name=shop}/pod{role=frontend}" identities=256,300 */
+struct rec_set {
+    struct record r;      /* key: set id, 1.. */
+    char *selector;       /* Canonical text of the selector; unique. */
+    uint32_t *identities; /* Sorted, unique. */
+    size_t n_identities;
+};
+
+enum rule_direction { RULE_EGRESS, RULE_INGRESS };
+enum rule_action {
+    RULE_ALLOW,
+    RULE_ISOLATE, /* Default deny: drops what no rule of the tier allows. */
+};
+enum rule_tier { TIER_ADMIN, TIER_GROUP, TIER_NETWORKPOLICY, TIER_BASELINE };
+
+/* A range of transport ports; protocol in both families. */
+struct rule_port {
+    uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP. */
+    uint16_t first;   /* 0..65535 */
+    uint16_t last;    /* >= first; 0-65535 means every port. */
+};
+
+/* One rule of a policy, in identities.  It applies to packets whose subject
+ * (source for egress, destination for ingress) is in 'subject', whose peer is
+ * in one of 'peer_sets' or 'peer_prefixes' (by identity, by address), and
+ * whose protocol and destination port are in 'ports'.  any_peer, any_port:
+ * that clause holds for everything, also for protocols without ports.
+ * A rule with neither any_peer nor peers matches nothing.
+ *   rule 9 ingress tier=networkpolicy priority=0 action=allow vni=4097
+ *          subject=3 peers=set:12,10.0.0.0/8 ports=tcp:6379,udp:1000-2000
+ *          policy=NetworkPolicy/shop/redis index=0 */
+struct rec_rule {
+    struct record r; /* key: rule id, 1.. ; also the conjunction id. */
+    enum rule_direction direction;
+    enum rule_tier tier;
+    int32_t priority; /* Within the tier; lower decides first. */
+    enum rule_action action;
+    uint32_t vni;     /* The subjects' network; 0: subjects of any network. */
+    uint32_t subject; /* Set id. */
+    bool any_peer;
+    uint32_t *peer_sets; /* Sorted, unique. */
+    size_t n_peer_sets;
+    struct prefix *peer_prefixes; /* Sorted, disjoint per ipBlock. */
+    size_t n_peer_prefixes;
+    bool any_port;
+    struct rule_port *ports; /* Sorted. */
+    size_t n_ports;
+    char *policy;  /* KIND/NAMESPACE/NAME. */
+    int32_t index; /* Position in the policy's list of its direction; -1 for RULE_ISOLATE. */
+};
+
+/* A set of records with a change log. */
+struct records;
+struct records *records_create(void);
+void records_destroy(struct records *);
+
+/* Takes ownership of 'rec' (of the concrete type that its kind says).  If an
+ * equal record is there, frees 'rec' and returns false; else inserts or
+ * replaces, logs the key, returns true. */
+bool records_put(struct records *, struct record *rec_take);
+bool records_remove(struct records *, enum record_kind, uint32_t key);
+
+const struct record *records_find(const struct records *, enum record_kind, uint32_t key);
+size_t records_count(const struct records *, enum record_kind);
+/* All of one kind sorted by key; caller frees the array only. */
+const struct record **records_sorted(const struct records *, enum record_kind, size_t *n);
+/* Unordered walk: for (r = records_first(rs, k); r; r = records_next(rs, r)).
+ * No put or remove of that kind during the walk. */
+const struct record *records_first(const struct records *, enum record_kind);
+const struct record *records_next(const struct records *, const struct record *);
+
+/* Typed lookups; NULL if absent. */
+const struct rec_node *records_node(const struct records *, uint32_t id);
+const struct rec_network *records_network(const struct records *, uint32_t vni);
+const struct rec_identity *records_identity(const struct records *, uint32_t id);
+const struct rec_endpoint *records_endpoint(const struct records *, uint32_t id);
+const struct rec_set *records_set(const struct records *, uint32_t id);
+const struct rec_rule *records_rule(const struct records *, uint32_t id);
+
+/* The change log: keys of one kind touched since records_clear_changes(), in
+ * no particular order; caller frees. */
+uint32_t *records_changed(const struct records *, enum record_kind, size_t *n);
+bool records_any_changes(const struct records *);
+void records_clear_changes(struct records *);
+
+/* Concrete records: zeroed with kind and key set; strings and arrays are
+ * owned by the record, filled by the caller with malloc'd memory. */
+struct rec_node *rec_node_create(uint32_t id);
+struct rec_network *rec_network_create(uint32_t vni);
+struct rec_identity *rec_identity_create(uint32_t id);
+struct rec_endpoint *rec_endpoint_create(uint32_t id);
+struct rec_set *rec_set_create(uint32_t id);
+struct rec_rule *rec_rule_create(uint32_t id);
+struct record *record_clone(const struct record *);
+void record_destroy(struct record *);
+bool record_equal(const struct record *, const struct record *);
+
+/* Text: one line without the newline; records_format_all() prints kinds in
+ * enum order, each sorted by key.  records_parse() reads what they print,
+ * also with '#' comments; returns NULL or a malloc'd message with the line. */
+void record_format(const struct record *, struct ds *);
+void records_format_all(const struct records *, struct ds *);
+char *records_parse(const char *text, struct records *) __attribute__((warn_unused_result));
+
+#endif

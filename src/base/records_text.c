@@ -1,0 +1,589 @@
+/* Records as text: one line each, "KIND KEY NAME=VALUE ...".
+ *
+ * Lists are separated by commas; a value with blanks, '"' or '\\' is quoted
+ * and escaped as in JSON (OVS's json_string_escape is not used: it belongs to
+ * the other JSON library's world; only '"' and '\\' need an escape here,
+ * since no value may hold a control character). */
+#include "base/records.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "packets.h"
+#include "util.h"
+
+static const char *const kind_names[N_RECORD_KINDS] = {
+    [RECORD_NODE] = "node",         [RECORD_NETWORK] = "network", [RECORD_IDENTITY] = "identity",
+    [RECORD_ENDPOINT] = "endpoint", [RECORD_SET] = "set",         [RECORD_RULE] = "rule",
+};
+static const char *const tier_names[] = { "admin", "group", "networkpolicy", "baseline" };
+static const char *const action_names[] = { "allow", "isolate" };
+static const char *const direction_names[] = { "egress", "ingress" };
+
+/* --- Printing --------------------------------------------------------- */
+
+static void
+put_string(struct ds *ds, const char *name, const char *value)
+{
+    ds_put_format(ds, " %s=", name);
+    value = value ? value : "";
+    if (*value && !value[strcspn(value, " \"\\#")]) {
+        ds_put_cstr(ds, value);
+        return;
+    }
+    ds_put_char(ds, '"');
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\') {
+            ds_put_char(ds, '\\');
+        }
+        ds_put_char(ds, *value);
+    }
+    ds_put_char(ds, '"');
+}
+
+static void
+put_addresses(struct ds *ds, const char *name, const struct in6_addr *a, size_t n)
+{
+    ds_put_format(ds, " %s=", name);
+    for (size_t i = 0; i < n; i++) {
+        ds_put_cstr(ds, i ? "," : "");
+        addr_format(&a[i], ds);
+    }
+}
+
+static void
+put_prefixes(struct ds *ds, const struct prefix *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ds_put_cstr(ds, i ? "," : "");
+        prefix_format(&a[i], ds);
+    }
+}
+
+static void
+format_network(const struct rec_network *n, struct ds *ds)
+{
+    put_string(ds, "name", n->name);
+    ds_put_format(ds, " zone=%" PRIu16 " subnets=", n->zone);
+    put_prefixes(ds, n->subnets, n->n_subnets);
+    put_addresses(ds, "gateways", n->gateways, n->n_subnets);
+}
+
+static void
+format_endpoint(const struct rec_endpoint *e, struct ds *ds)
+{
+    put_string(ds, "name", e->name);
+    put_string(ds, "uid", e->uid);
+    ds_put_format(ds, " vni=%" PRIu32 " identity=%" PRIu32 " node=%" PRIu32 " mac=" ETH_ADDR_FMT,
+                  e->vni, e->identity, e->node, ETH_ADDR_ARGS(e->mac));
+    put_addresses(ds, "ips", e->ips, e->n_ips);
+}
+
+static void
+format_set(const struct rec_set *s, struct ds *ds)
+{
+    put_string(ds, "selector", s->selector);
+    ds_put_cstr(ds, " identities=");
+    for (size_t i = 0; i < s->n_identities; i++) {
+        ds_put_format(ds, "%s%" PRIu32, i ? "," : "", s->identities[i]);
+    }
+}
+
+static const char *
+protocol_name(uint8_t protocol)
+{
+    return (protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "sctp");
+}
+
+static void
+format_ports(const struct rec_rule *r, struct ds *ds)
+{
+    ds_put_cstr(ds, " ports=");
+    if (r->any_port) {
+        ds_put_cstr(ds, "any");
+    }
+    for (size_t i = 0; i < r->n_ports; i++) {
+        const struct rule_port *p = &r->ports[i];
+
+        ds_put_format(ds, "%s%s:%" PRIu16, i || r->any_port ? "," : "", protocol_name(p->protocol),
+                      p->first);
+        if (p->last != p->first) {
+            ds_put_format(ds, "-%" PRIu16, p->last);
+        }
+    }
+}
+
+static void
+format_peers(const struct rec_rule *r, struct ds *ds)
+{
+    bool first = !r->any_peer;
+
+    ds_put_cstr(ds, r->any_peer ? " peers=any" : " peers=");
+    for (size_t i = 0; i < r->n_peer_sets; i++) {
+        ds_put_format(ds, "%sset:%" PRIu32, first ? "" : ",", r->peer_sets[i]);
+        first = false;
+    }
+    if (r->n_peer_prefixes) {
+        ds_put_cstr(ds, first ? "" : ",");
+        put_prefixes(ds, r->peer_prefixes, r->n_peer_prefixes);
+    }
+}
+
+static void
+format_rule(const struct rec_rule *r, struct ds *ds)
+{
+    ds_put_format(ds,
+                  " %s tier=%s priority=%" PRId32 " action=%s vni=%" PRIu32 " subject=%" PRIu32,
+                  direction_names[r->direction], tier_names[r->tier], r->priority,
+                  action_names[r->action], r->vni, r->subject);
+    format_peers(r, ds);
+    format_ports(r, ds);
+    put_string(ds, "policy", r->policy);
+    ds_put_format(ds, " index=%" PRId32, r->index);
+}
+
+void
+record_format(const struct record *r, struct ds *ds)
+{
+    ds_put_format(ds, "%s %" PRIu32, kind_names[r->kind], r->key);
+    switch (r->kind) {
+    case RECORD_NODE: {
+        const struct rec_node *n = (const struct rec_node *) r;
+        put_string(ds, "name", n->name);
+        put_addresses(ds, "vtep", &n->vtep, 1);
+        put_addresses(ds, "addresses", n->addresses, n->n_addresses);
+        break;
+    }
+    case RECORD_NETWORK:
+        format_network((const struct rec_network *) r, ds);
+        break;
+    case RECORD_IDENTITY:
+        ds_put_format(ds, " vni=%" PRIu32, ((const struct rec_identity *) r)->vni);
+        put_string(ds, "labels", ((const struct rec_identity *) r)->labels);
+        break;
+    case RECORD_ENDPOINT:
+        format_endpoint((const struct rec_endpoint *) r, ds);
+        break;
+    case RECORD_SET:
+        format_set((const struct rec_set *) r, ds);
+        break;
+    case RECORD_RULE:
+        format_rule((const struct rec_rule *) r, ds);
+        break;
+    case N_RECORD_KINDS:
+        OVS_NOT_REACHED();
+    }
+}
+
+void
+records_format_all(const struct records *rs, struct ds *ds)
+{
+    for (int k = 0; k < N_RECORD_KINDS; k++) {
+        size_t n;
+        const struct record **a = records_sorted(rs, k, &n);
+
+        for (size_t i = 0; i < n; i++) {
+            record_format(a[i], ds);
+            ds_put_char(ds, '\n');
+        }
+        free(a);
+    }
+}
+
+/* --- Parsing ---------------------------------------------------------- */
+
+/* The rest of one line, consumed word by word. */
+struct scan {
+    char *pos;
+    char *error; /* First error, malloc'd. */
+};
+
+static void OVS_PRINTF_FORMAT(2, 3) scan_fail(struct scan *s, const char *format, ...)
+{
+    if (!s->error) {
+        va_list args;
+
+        va_start(args, format);
+        s->error = xvasprintf(format, args);
+        va_end(args);
+    }
+}
+
+/* Cuts the next word out of the line, unquoted; NULL at the end. */
+static char *
+scan_word(struct scan *s)
+{
+    char *in = s->pos + strspn(s->pos, " \t");
+    char *word = in, *out = in;
+    bool quoted = false;
+
+    if (s->error || !*in) {
+        return NULL;
+    }
+    for (; *in && (quoted || (*in != ' ' && *in != '\t')); in++) {
+        if (*in == '"') {
+            quoted = !quoted;
+            continue;
+        }
+        if (*in == '\\' && quoted && in[1]) {
+            in++;
+        }
+        *out++ = *in;
+    }
+    if (quoted) {
+        scan_fail(s, "a quote is not closed");
+        return NULL;
+    }
+    s->pos = *in ? in + 1 : in;
+    *out = '\0';
+    return word;
+}
+
+/* Expects "name=VALUE" next; "" after an error. */
+static char *
+scan_value(struct scan *s, const char *name)
+{
+    static char empty[1];
+    char *word = scan_word(s);
+    size_t n = strlen(name);
+
+    if (!word || strncmp(word, name, n) || word[n] != '=') {
+        scan_fail(s, "\"%s=\" expected", name);
+        empty[0] = '\0';
+        return empty;
+    }
+    return word + n + 1;
+}
+
+static uint64_t
+parse_number(struct scan *s, const char *text, uint64_t max)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char) *text) || *end || errno || value > max) {
+        scan_fail(s, "\"%.40s\" is not a number of 0 to %" PRIu64, text, max);
+        return 0;
+    }
+    return value;
+}
+
+static uint64_t
+scan_number(struct scan *s, const char *name, uint64_t max)
+{
+    char *value = scan_value(s, name);
+
+    return s->error ? 0 : parse_number(s, value, max);
+}
+
+/* A possibly negative 32 bit number. */
+static int32_t
+scan_int(struct scan *s, const char *name)
+{
+    char *value = scan_value(s, name);
+    bool negative = *value == '-';
+    uint64_t number = s->error ? 0 : parse_number(s, value + negative, INT32_MAX);
+
+    return negative ? -(int32_t) number : (int32_t) number;
+}
+
+static char *
+scan_string(struct scan *s, const char *name)
+{
+    return xstrdup(scan_value(s, name));
+}
+
+static int
+scan_enum(struct scan *s, const char *word, const char *const names[], size_t n)
+{
+    for (size_t i = 0; word && i < n; i++) {
+        if (!strcmp(word, names[i])) {
+            return i;
+        }
+    }
+    scan_fail(s, "\"%s\" or another known word expected", names[0]);
+    return 0;
+}
+
+/* Cuts the next item off a comma-separated list; NULL at the end. */
+static char *
+list_item(char **list)
+{
+    char *item = *list;
+
+    if (!*item) {
+        return NULL;
+    }
+    char *comma = strchr(item, ',');
+    if (comma) {
+        *comma = '\0';
+        *list = comma + 1;
+    } else {
+        *list = item + strlen(item);
+    }
+    return item;
+}
+
+static void
+take_error(struct scan *s, char *error)
+{
+    if (error) {
+        scan_fail(s, "%s", error);
+        free(error);
+    }
+}
+
+static struct in6_addr *
+scan_addresses(struct scan *s, const char *name, size_t *n)
+{
+    char *list = scan_value(s, name), *item;
+    struct in6_addr *a = NULL;
+    size_t allocated = 0;
+
+    for (*n = 0; !s->error && (item = list_item(&list)); ++*n) {
+        if (*n >= allocated) {
+            a = x2nrealloc(a, &allocated, sizeof *a);
+        }
+        take_error(s, addr_parse(item, &a[*n]));
+    }
+    return a;
+}
+
+static struct prefix *
+append_prefix(struct scan *s, struct prefix *a, size_t *n, const char *item)
+{
+    /* Doubling at powers of two needs no separate capacity. */
+    if (!(*n & (*n - 1))) {
+        a = xrealloc(a, (*n ? *n * 2 : 1) * sizeof *a);
+    }
+    take_error(s, prefix_parse(item, true, &a[*n]));
+    ++*n;
+    return a;
+}
+
+static struct record *
+parse_node(struct scan *s, uint32_t key)
+{
+    struct rec_node *n = rec_node_create(key);
+    size_t n_vtep;
+
+    n->name = scan_string(s, "name");
+    struct in6_addr *vtep = scan_addresses(s, "vtep", &n_vtep);
+    if (n_vtep == 1) {
+        n->vtep = *vtep;
+    } else {
+        scan_fail(s, "one vtep address expected");
+    }
+    free(vtep);
+    n->addresses = scan_addresses(s, "addresses", &n->n_addresses);
+    return &n->r;
+}
+
+static struct record *
+parse_network(struct scan *s, uint32_t key)
+{
+    struct rec_network *n = rec_network_create(key);
+    size_t n_gateways;
+    char *item;
+
+    n->name = scan_string(s, "name");
+    n->zone = scan_number(s, "zone", UINT16_MAX);
+    for (char *list = scan_value(s, "subnets"); !s->error && (item = list_item(&list));) {
+        n->subnets = append_prefix(s, n->subnets, &n->n_subnets, item);
+    }
+    n->gateways = scan_addresses(s, "gateways", &n_gateways);
+    if (n_gateways != n->n_subnets) {
+        scan_fail(s, "as many gateways as subnets expected");
+    }
+    return &n->r;
+}
+
+static struct record *
+parse_identity(struct scan *s, uint32_t key)
+{
+    struct rec_identity *i = rec_identity_create(key);
+
+    i->vni = scan_number(s, "vni", UINT32_MAX);
+    i->labels = scan_string(s, "labels");
+    return &i->r;
+}
+
+static struct record *
+parse_endpoint(struct scan *s, uint32_t key)
+{
+    struct rec_endpoint *e = rec_endpoint_create(key);
+
+    e->name = scan_string(s, "name");
+    e->uid = scan_string(s, "uid");
+    e->vni = scan_number(s, "vni", UINT32_MAX);
+    e->identity = scan_number(s, "identity", UINT32_MAX);
+    e->node = scan_number(s, "node", UINT32_MAX);
+    char *mac = scan_value(s, "mac");
+    if (!s->error && !eth_addr_from_string(mac, &e->mac)) {
+        scan_fail(s, "\"%.40s\" is not an Ethernet address", mac);
+    }
+    e->ips = scan_addresses(s, "ips", &e->n_ips);
+    if (!e->n_ips) {
+        scan_fail(s, "an address expected in ips=");
+    }
+    return &e->r;
+}
+
+static struct record *
+parse_set(struct scan *s, uint32_t key)
+{
+    struct rec_set *set = rec_set_create(key);
+    size_t allocated = 0;
+    char *item;
+
+    set->selector = scan_string(s, "selector");
+    for (char *list = scan_value(s, "identities"); !s->error && (item = list_item(&list));) {
+        if (set->n_identities >= allocated) {
+            set->identities = x2nrealloc(set->identities, &allocated, sizeof *set->identities);
+        }
+        uint32_t id = parse_number(s, item, UINT32_MAX);
+        if (set->n_identities && id <= set->identities[set->n_identities - 1]) {
+            scan_fail(s, "identities must be sorted and unique");
+        }
+        set->identities[set->n_identities++] = id;
+    }
+    return &set->r;
+}
+
+static void
+parse_peers(struct scan *s, struct rec_rule *r)
+{
+    char *list = scan_value(s, "peers"), *item;
+    size_t allocated = 0;
+
+    while (!s->error && (item = list_item(&list))) {
+        if (!strcmp(item, "any")) {
+            r->any_peer = true;
+        } else if (!strncmp(item, "set:", 4)) {
+            if (r->n_peer_sets >= allocated) {
+                r->peer_sets = x2nrealloc(r->peer_sets, &allocated, sizeof *r->peer_sets);
+            }
+            r->peer_sets[r->n_peer_sets++] = parse_number(s, item + 4, UINT32_MAX);
+        } else {
+            r->peer_prefixes = append_prefix(s, r->peer_prefixes, &r->n_peer_prefixes, item);
+        }
+    }
+}
+
+static void
+parse_port(struct scan *s, char *item, struct rule_port *port)
+{
+    char *colon = strchr(item, ':');
+    char *dash = colon ? strchr(colon, '-') : NULL;
+
+    if (!colon) {
+        scan_fail(s, "\"%.40s\" is not PROTOCOL:PORT", item);
+        return;
+    }
+    *colon = '\0';
+    if (dash) {
+        *dash = '\0';
+    }
+    port->protocol = (!strcmp(item, "tcp")    ? IPPROTO_TCP
+                      : !strcmp(item, "udp")  ? IPPROTO_UDP
+                      : !strcmp(item, "sctp") ? IPPROTO_SCTP
+                                              : 0);
+    port->first = parse_number(s, colon + 1, UINT16_MAX);
+    port->last = dash ? parse_number(s, dash + 1, UINT16_MAX) : port->first;
+    if (!port->protocol || port->last < port->first) {
+        scan_fail(s, "\"%.40s\" is not a known protocol with a port range", item);
+    }
+}
+
+static void
+parse_ports(struct scan *s, struct rec_rule *r)
+{
+    char *list = scan_value(s, "ports"), *item;
+    size_t allocated = 0;
+
+    while (!s->error && (item = list_item(&list))) {
+        if (!strcmp(item, "any")) {
+            r->any_port = true;
+            continue;
+        }
+        if (r->n_ports >= allocated) {
+            r->ports = x2nrealloc(r->ports, &allocated, sizeof *r->ports);
+        }
+        parse_port(s, item, &r->ports[r->n_ports++]);
+    }
+}
+
+static struct record *
+parse_rule(struct scan *s, uint32_t key)
+{
+    struct rec_rule *r = rec_rule_create(key);
+
+    r->direction = scan_enum(s, scan_word(s), direction_names, ARRAY_SIZE(direction_names));
+    r->tier = scan_enum(s, scan_value(s, "tier"), tier_names, ARRAY_SIZE(tier_names));
+    r->priority = scan_int(s, "priority");
+    r->action = scan_enum(s, scan_value(s, "action"), action_names, ARRAY_SIZE(action_names));
+    r->vni = scan_number(s, "vni", UINT32_MAX);
+    r->subject = scan_number(s, "subject", UINT32_MAX);
+    parse_peers(s, r);
+    parse_ports(s, r);
+    r->policy = scan_string(s, "policy");
+    r->index = scan_int(s, "index");
+    return &r->r;
+}
+
+/* Parses one non-empty line into 'rs'; NULL or a malloc'd reason. */
+static char *
+parse_line(char *line, struct records *rs)
+{
+    static struct record *(*const parsers[N_RECORD_KINDS])(struct scan *, uint32_t) = {
+        [RECORD_NODE] = parse_node,         [RECORD_NETWORK] = parse_network,
+        [RECORD_IDENTITY] = parse_identity, [RECORD_ENDPOINT] = parse_endpoint,
+        [RECORD_SET] = parse_set,           [RECORD_RULE] = parse_rule,
+    };
+    struct scan s = { .pos = line, .error = NULL };
+    int kind = scan_enum(&s, scan_word(&s), kind_names, N_RECORD_KINDS);
+    char *number = scan_word(&s);
+    uint32_t key = number ? parse_number(&s, number, UINT32_MAX) : 0;
+
+    if (!number) {
+        scan_fail(&s, "a key expected");
+    }
+    if (s.error) {
+        return s.error;
+    }
+    struct record *r = parsers[kind](&s, key);
+    if (scan_word(&s)) {
+        scan_fail(&s, "nothing more expected on this line");
+    }
+    if (s.error) {
+        record_destroy(r);
+        return s.error;
+    }
+    records_put(rs, r);
+    return NULL;
+}
+
+char *
+records_parse(const char *text, struct records *rs)
+{
+    for (int number = 1; *text; number++) {
+        size_t len = strcspn(text, "\n");
+        char *line = xmemdup0(text, len);
+        char *start = line + strspn(line, " \t");
+        char *error = *start && *start != '#' ? parse_line(start, rs) : NULL;
+
+        free(line);
+        if (error) {
+            char *message = xasprintf("line %d: %s", number, error);
+            free(error);
+            return message;
+        }
+        text += len + (text[len] == '\n');
+    }
+    return NULL;
+}
