@@ -19,7 +19,7 @@ static void
 post(struct mailbox *box, int sender, int number)
 {
     struct note *note = malloc(sizeof *note);
-    *note = (struct note) { .sender = sender, .number = number };
+    *note = (struct note){ .sender = sender, .number = number };
     mailbox_post(box, &note->mail);
 }
 
@@ -87,7 +87,7 @@ test_threads(void **state)
     int next[N_SENDERS] = { 0 };
 
     for (int i = 0; i < N_SENDERS; i++) {
-        senders[i] = (struct sender) { box, i };
+        senders[i] = (struct sender){ box, i };
         assert_int_equal(pthread_create(&threads[i], NULL, send_notes, &senders[i]), 0);
     }
     for (int n = 0; n < N_SENDERS * N_NOTES;) {

@@ -142,7 +142,7 @@ prefix_contains(const struct prefix *outer, const struct in6_addr *addr)
 {
     unsigned int byte = outer->plen / 8, bits = outer->plen % 8;
 
-    if (memcmp(&outer->addr, addr, byte)) {
+    if (prefix_is_ip4(outer) != addr_is_ip4(addr) || memcmp(&outer->addr, addr, byte)) {
         return false;
     }
     return !bits || !((outer->addr.s6_addr[byte] ^ addr->s6_addr[byte]) >> (8 - bits));

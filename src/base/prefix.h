@@ -36,6 +36,7 @@ void prefix_format(const struct prefix *, struct ds *);
 void addr_format(const struct in6_addr *, struct ds *);
 
 void prefix_normalize(struct prefix *);
+/* Families never mix: ::/0 contains no IPv4 address. */
 bool prefix_contains(const struct prefix *outer, const struct in6_addr *);
 bool prefix_covers(const struct prefix *outer, const struct prefix *inner);
 int prefix_compare(const struct prefix *, const struct prefix *);

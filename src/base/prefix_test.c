@@ -75,6 +75,22 @@ test_clears_host_bits(void **state)
     assert_int_equal(prefix_compare(&p, &q), 0);
 }
 
+/* The mapped form of every IPv4 address lies in ::/0; it must not count. */
+static void
+test_families_do_not_mix(void **state)
+{
+    struct prefix all6 = must_parse("::/0"), all4 = must_parse("0.0.0.0/0");
+    struct prefix ten = must_parse("10.0.0.0/8");
+    size_t n;
+
+    assert_false(prefix_contains(&all6, &ten.addr));
+    assert_false(prefix_covers(&all6, &ten));
+    assert_false(prefix_covers(&all6, &all4));
+    assert_true(prefix_covers(&all4, &ten));
+    free(prefix_subtract(&ten, &all6, 1, &n));
+    assert_int_equal(n, 1);
+}
+
 /* Each address of a /24 is in exactly one piece, unless a hole has it. */
 static void
 test_subtract_is_exact(void **state)
@@ -131,7 +147,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_round_trip),     cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_clears_host_bits),    cmocka_unit_test(test_subtract_is_exact),
-        cmocka_unit_test(test_subtract_is_minimal),
+        cmocka_unit_test(test_subtract_is_minimal), cmocka_unit_test(test_families_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,129 @@
+#include "base/rule_words.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/util.h"
+#include "util.h"
+
+/* How this label selects a namespace by name. */
+#define NAME_LABEL "kubernetes.io/metadata.name="
+
+/* "ns{A}/pod{B}" as "pods B of namespace A". */
+static void
+put_selector(const char *selector, struct ds *out)
+{
+    const char *end = strstr(selector, "}/pod{");
+    size_t length = strlen(selector);
+    char *ns, *pod;
+
+    if (strncmp(selector, "ns{", 3) || !end || selector[length - 1] != '}') {
+        ds_put_cstr(out, selector);
+        return;
+    }
+    ns = xmemdup0(selector + 3, end - selector - 3);
+    pod = xmemdup0(end + 6, selector + length - 1 - (end + 6));
+    ds_put_format(out, "%s%s", *pod ? "pods " : "all pods", pod);
+    if (!strncmp(ns, NAME_LABEL, strlen(NAME_LABEL)) && !strchr(ns, ',')) {
+        ds_put_format(out, " of namespace %s", ns + strlen(NAME_LABEL));
+    } else if (*ns) {
+        ds_put_format(out, " of namespaces %s", ns);
+    } else {
+        ds_put_cstr(out, " of all namespaces");
+    }
+    free(ns);
+    free(pod);
+}
+
+static void
+put_set(const struct records *records, uint32_t id, struct ds *out)
+{
+    const struct rec_set *set = records_set(records, id);
+
+    if (set) {
+        put_selector(set->selector, out);
+    } else {
+        ds_put_format(out, "set %" PRIu32, id);
+    }
+}
+
+static void
+put_protocol(uint8_t protocol, struct ds *out)
+{
+    switch (protocol) {
+    case IPPROTO_TCP:
+        ds_put_cstr(out, "TCP");
+        break;
+    case IPPROTO_UDP:
+        ds_put_cstr(out, "UDP");
+        break;
+    case IPPROTO_SCTP:
+        ds_put_cstr(out, "SCTP");
+        break;
+    default:
+        ds_put_format(out, "protocol %" PRIu8, protocol);
+        break;
+    }
+}
+
+static void
+put_ports(const struct rec_rule *rule, struct ds *out)
+{
+    if (rule->any_port) {
+        ds_put_cstr(out, "everything");
+    } else if (!rule->n_ports) {
+        ds_put_cstr(out, "nothing");
+    }
+    for (size_t i = 0; i < rule->n_ports && !rule->any_port; i++) {
+        const struct rule_port *port = &rule->ports[i];
+
+        ds_put_cstr(out, i ? ", " : "");
+        put_protocol(port->protocol, out);
+        if (port->first == port->last) {
+            ds_put_format(out, " %" PRIu16, port->first);
+        } else if (port->first || port->last != UINT16_MAX) {
+            ds_put_format(out, " %" PRIu16 "-%" PRIu16, port->first, port->last);
+        }
+    }
+}
+
+static void
+put_peers(const struct records *records, const struct rec_rule *rule, struct ds *out)
+{
+    const char *separator = "";
+
+    if (rule->any_peer) {
+        ds_put_cstr(out, rule->direction == RULE_INGRESS ? "anybody" : "anywhere");
+        return;
+    }
+    for (size_t i = 0; i < rule->n_peer_sets; i++, separator = ", ") {
+        ds_put_cstr(out, separator);
+        put_set(records, rule->peer_sets[i], out);
+    }
+    for (size_t i = 0; i < rule->n_peer_prefixes; i++, separator = ", ") {
+        ds_put_cstr(out, separator);
+        prefix_format(&rule->peer_prefixes[i], out);
+    }
+    if (!*separator) {
+        ds_put_cstr(out, "nobody");
+    }
+}
+
+void
+rule_words(const struct records *records, const struct rec_rule *rule, struct ds *out)
+{
+    bool ingress = rule->direction == RULE_INGRESS;
+
+    put_set(records, rule->subject, out);
+    ds_put_cstr(out, ingress ? " accept " : " may send ");
+    if (rule->action == RULE_ISOLATE) {
+        ds_put_cstr(out, "only what a rule allows");
+        return;
+    }
+    put_ports(rule, out);
+    ds_put_cstr(out, ingress ? " from " : " to ");
+    put_peers(records, rule, out);
+}
