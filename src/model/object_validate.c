@@ -1,0 +1,92 @@
+#include "model/objects.h"
+
+#include <string.h>
+
+#include "model/object_decode.h"
+#include "openvswitch/util.h"
+#include "sources/object_store.h"
+#include "util.h"
+
+/* Decoders as validators: what they decode is thrown away. */
+#define VALIDATOR(TYPE)                                                     \
+    static void TYPE##_validate(const json_t *json, struct field_errors *e) \
+    {                                                                       \
+        TYPE##_destroy(TYPE##_decode(json, e));                             \
+    }
+VALIDATOR(k8s_namespace)
+VALIDATOR(k8s_node)
+VALIDATOR(k8s_pod)
+VALIDATOR(network_policy)
+
+static const struct {
+    const char *key; /* resource_kind's. */
+    void (*validate)(const json_t *, struct field_errors *);
+} validators[] = {
+    { "namespaces", k8s_namespace_validate },
+    { "nodes", k8s_node_validate },
+    { "pods", k8s_pod_validate },
+    { "networkpolicies.networking.k8s.io", network_policy_validate },
+};
+
+/* A string that must be there; NULL with an error added. */
+static const char *
+required_string(const struct json_field *f)
+{
+    const char *s = json_field_string(f);
+
+    if ((!f->value || s) && !(s && s[0])) {
+        json_field_error(f, FIELD_REQUIRED, "%s", "");
+        return NULL;
+    }
+    return s;
+}
+
+static const struct resource_kind *
+kind_decode(const struct json_field *object)
+{
+    struct json_field api_version_field = json_field_member(object, "apiVersion");
+    struct json_field kind_field = json_field_member(object, "kind");
+    const char *api_version = required_string(&api_version_field);
+    const char *kind = required_string(&kind_field);
+
+    if (!api_version || !kind) {
+        return NULL;
+    }
+
+    const struct resource_kind *rk = resource_kind_by_gvk(api_version, kind);
+
+    if (!rk) {
+        for (size_t i = 0; i < n_resource_kinds; i++) {
+            const struct resource_kind *other = &resource_kinds[i];
+
+            if (!strcmp(other->kind, kind)) {
+                json_field_error(&api_version_field, FIELD_NOT_SUPPORTED,
+                                 "supported values: \"%s%s%s\"", other->group,
+                                 other->group[0] ? "/" : "", other->version);
+                return NULL;
+            }
+        }
+        json_field_error(&kind_field, FIELD_NOT_SUPPORTED,
+                         "no matches for kind \"%.64s\" in version \"%.64s\"", kind, api_version);
+    }
+    return rk;
+}
+
+void
+object_validate(const json_t *json, struct field_errors *errors)
+{
+    struct json_field object = json_field_root(json, errors);
+
+    if (!json_is_object(json)) {
+        json_field_error(&object, FIELD_TYPE_INVALID, "must be an object");
+        return;
+    }
+
+    const struct resource_kind *kind = kind_decode(&object);
+
+    for (size_t i = 0; kind && i < ARRAY_SIZE(validators); i++) {
+        if (!strcmp(validators[i].key, kind->key)) {
+            validators[i].validate(json, errors);
+        }
+    }
+}
