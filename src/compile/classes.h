@@ -1,0 +1,29 @@
+/* Identities: classes of the pods of a namespace that no selector in use can
+ * tell apart.  A class is its namespace and the labels whose keys are relevant
+ * there; as long as it has members it has a record and a number. */
+#ifndef VIRGA_CLASSES_H
+#define VIRGA_CLASSES_H 1
+
+#include "compile/selection.h"
+
+struct classes {
+    struct selection *selection; /* Borrowed. */
+    struct ovs_list idle;        /* struct identity without members. */
+    struct simap restored;       /* Text to id, of an earlier life. */
+    struct labels scratch;
+    size_t allocated_scratch;
+};
+
+void classes_init(struct classes *, struct selection *);
+void classes_uninit(struct classes *);
+
+/* The class of a pod with these labels gains a member. */
+struct identity *classes_join(struct classes *, struct scope *, const struct labels *);
+/* It loses one; without members it goes at the next classes_collect(). */
+void classes_leave(struct classes *, struct identity *);
+void classes_collect(struct classes *);
+
+/* "NAMESPACE{KEY=VALUE,...}" */
+void class_format(const char *namespace_, const struct labels *relevant, struct ds *);
+
+#endif

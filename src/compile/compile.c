@@ -1,0 +1,271 @@
+#include "compile/compile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "compile/state.h"
+#include "openvswitch/dynamic-string.h"
+#include "util.h"
+
+enum { N_ZONES = 65536 };
+
+void
+compile_config_default(struct compile_config *config)
+{
+    char *error = prefix_parse("10.128.0.0/9", true, &config->cluster_cidr);
+
+    ovs_assert(!error);
+    config->subnet_plen = 96 + 24;
+}
+
+struct compile *
+compile_create(const struct compile_config *config)
+{
+    struct compile *c = xzalloc(sizeof *c);
+
+    c->config = *config;
+    c->records = records_create();
+    numbers_init(&c->numbers);
+    subnets_init(&c->subnets, &config->cluster_cidr, config->subnet_plen);
+    addresses_init(&c->addresses);
+    c->zones = bitmap_allocate(N_ZONES);
+    selection_init(&c->selection, c->records, &c->numbers);
+    classes_init(&c->classes, &c->selection);
+    problems_init(&c->problems);
+    shash_init(&c->nodes);
+    hmap_init(&c->namespaces);
+    hmap_init(&c->policies);
+    hmap_init(&c->pods);
+    ovs_list_init(&c->waiting_namespaces);
+    ovs_list_init(&c->waiting_pods);
+    return c;
+}
+
+static void
+destroy_entries(struct compile *c)
+{
+    struct pod_entry *pod, *next_pod;
+    struct policy_entry *policy, *next_policy;
+    struct namespace_entry *ns, *next_ns;
+    struct shash_node *node, *next_node;
+
+    HMAP_FOR_EACH_SAFE (pod, next_pod, hmap_node, &c->pods) {
+        pod_drop_endpoint(c, pod);
+        pod_entry_destroy(c, pod);
+    }
+    HMAP_FOR_EACH_SAFE (policy, next_policy, hmap_node, &c->policies) {
+        policy_drop_rules(c, policy);
+        policy_entry_destroy(c, policy);
+    }
+    classes_uninit(&c->classes);
+    HMAP_FOR_EACH_SAFE (ns, next_ns, hmap_node, &c->namespaces) {
+        network_drop(c, ns);
+    }
+    selection_uninit(&c->selection);
+    HMAP_FOR_EACH_SAFE (ns, next_ns, hmap_node, &c->namespaces) {
+        namespace_entry_destroy(c, ns);
+    }
+    SHASH_FOR_EACH_SAFE (node, next_node, &c->nodes) {
+        node_entry_destroy(c, node->data);
+    }
+}
+
+void
+compile_destroy(struct compile *c)
+{
+    if (!c) {
+        return;
+    }
+    destroy_entries(c);
+    shash_destroy(&c->nodes);
+    hmap_destroy(&c->namespaces);
+    hmap_destroy(&c->policies);
+    hmap_destroy(&c->pods);
+    worklist_uninit(&c->node_work);
+    worklist_uninit(&c->namespace_work);
+    worklist_uninit(&c->policy_work);
+    worklist_uninit(&c->pod_work);
+    problems_uninit(&c->problems);
+    subnets_uninit(&c->subnets);
+    addresses_uninit(&c->addresses);
+    bitmap_free(c->zones);
+    records_destroy(c->records);
+    free(c);
+}
+
+/* An earlier life. */
+
+void
+compile_restore(struct compile *c, struct record *rec)
+{
+    ovs_assert(!c->run);
+    records_put(c->records, rec);
+}
+
+char *
+compile_counters_parse(struct compile *c, const char *text)
+{
+    char *error = numbers_parse(&c->numbers, text);
+
+    c->has_counters = !error;
+    return error;
+}
+
+void
+compile_counters_format(const struct compile *c, struct ds *ds)
+{
+    numbers_format(&c->numbers, ds);
+}
+
+/* Objects. */
+
+void
+compile_set_namespace(struct compile *c, struct k8s_namespace *object)
+{
+    struct namespace_entry *ns = namespace_entry_get(c, object->meta.name);
+
+    k8s_namespace_destroy(ns->next);
+    ns->next = object;
+    ns->entry.has_next = true;
+    worklist_add(&c->namespace_work, &ns->entry);
+}
+
+void
+compile_del_namespace(struct compile *c, const char *name)
+{
+    struct namespace_entry *ns = namespace_entry_find(c, name);
+
+    if (ns) {
+        k8s_namespace_destroy(ns->next);
+        ns->next = NULL;
+        ns->entry.has_next = true;
+        worklist_add(&c->namespace_work, &ns->entry);
+    }
+}
+
+void
+compile_set_pod(struct compile *c, struct k8s_pod *object)
+{
+    struct pod_entry *pod = pod_entry_get(c, object->meta.namespace_, object->meta.name);
+
+    k8s_pod_destroy(pod->next);
+    pod->next = object;
+    pod->entry.has_next = true;
+    worklist_add(&c->pod_work, &pod->entry);
+}
+
+void
+compile_del_pod(struct compile *c, const char *ns, const char *name)
+{
+    struct pod_entry *pod = pod_entry_find(c, ns, name);
+
+    if (pod) {
+        k8s_pod_destroy(pod->next);
+        pod->next = NULL;
+        pod->entry.has_next = true;
+        worklist_add(&c->pod_work, &pod->entry);
+    }
+}
+
+void
+compile_set_policy(struct compile *c, struct network_policy *object)
+{
+    struct policy_entry *policy = policy_entry_get(c, object->meta.namespace_, object->meta.name);
+
+    network_policy_destroy(policy->next);
+    policy->next = object;
+    policy->entry.has_next = true;
+    worklist_add(&c->policy_work, &policy->entry);
+}
+
+void
+compile_del_policy(struct compile *c, const char *ns, const char *name)
+{
+    struct policy_entry *policy = policy_entry_find(c, ns, name);
+
+    if (policy) {
+        network_policy_destroy(policy->next);
+        policy->next = NULL;
+        policy->entry.has_next = true;
+        worklist_add(&c->policy_work, &policy->entry);
+    }
+}
+
+static int
+compare_ips(const void *a, const void *b)
+{
+    return addr_compare(a, b);
+}
+
+void
+compile_set_node(struct compile *c, const char *name, const struct in6_addr *vtep,
+                 const struct in6_addr *addresses, size_t n)
+{
+    struct node_entry *node = node_entry_get(c, name);
+
+    node->next_exists = true;
+    node->vtep = *vtep;
+    free(node->addresses);
+    node->addresses = n ? xmemdup(addresses, n * sizeof *addresses) : NULL;
+    node->n_addresses = n;
+    if (n) {
+        qsort(node->addresses, n, sizeof *node->addresses, compare_ips);
+    }
+    worklist_add(&c->node_work, &node->entry);
+}
+
+void
+compile_del_node(struct compile *c, const char *name)
+{
+    struct node_entry *node = shash_find_data(&c->nodes, name);
+
+    if (node) {
+        node->next_exists = false;
+        worklist_add(&c->node_work, &node->entry);
+    }
+}
+
+/* Run. */
+
+void
+compile_run(struct compile *c)
+{
+    bool first = !c->run++;
+
+    c->subnets_freed = false;
+    if (first) {
+        restore_begin(c);
+    }
+    nodes_run(c);
+    networks_run(c);
+    policies_run(c);
+    pods_run(c);
+    networks_collect(c);
+    if (first) {
+        restore_end(c);
+    }
+    selection_flush(&c->selection);
+    problems_sort(&c->problems);
+}
+
+struct records *
+compile_records(struct compile *c)
+{
+    return c->records;
+}
+
+const struct compile_problem *
+compile_problems(const struct compile *c, size_t *n)
+{
+    *n = c->problems.n;
+    return c->problems.sorted;
+}
+
+uint32_t
+compile_endpoint_of(const struct compile *c, const char *ns, const char *name)
+{
+    const struct pod_entry *pod = pod_entry_find(c, ns, name);
+
+    return pod ? pod->endpoint : 0;
+}

@@ -1,0 +1,340 @@
+/* Random scripts: after every run the incremental result equals the full one,
+ * the change log tells every change, and evaluate() agrees with the second
+ * opinion.  VIRGA_SEED and VIRGA_STEPS repeat or lengthen a script. */
+#include "compile/world_test.h"
+
+#include "random.h"
+#include "timeval.h"
+
+static const char *const namespaces[] = { "red", "green", "blue", "grey" };
+static const char *const pod_names[] = { "a", "b", "c", "d", "e", "f", "g" };
+static const char *const node_names[] = { "node-1", "node-2", "node-3" };
+static const char *const keys[] = { "app", "tier", "canary" };
+static const char *const values[] = { "x", "y", "z", "" };
+static const char *const cidrs[] = {
+    "10.0.0.0/24",  "0.0.0.0/0",     "10.0.0.0/26",  "10.0.0.16/28",
+    "10.0.0.18/32", "172.30.0.0/24", "192.0.2.0/25", "172.30.0.2/32",
+};
+static const char *const networks[] = {
+    "10.0.0.32/28",
+    "10.0.0.64/27",
+    "10.0.0.0/29",
+    "192.168.7.0/30",
+    "192.168.7.0/30,10.0.0.128/28",
+    "10.0.0.0/24",
+};
+
+static bool
+chance(unsigned int percent)
+{
+    return random_range(100) < (int) percent;
+}
+
+#define PICK(ARRAY) ((ARRAY)[random_range(ARRAY_SIZE(ARRAY))])
+
+static json_t *
+random_labels(void)
+{
+    json_t *labels = json_object();
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (chance(60)) {
+            json_object_set_new(labels, keys[i], json_string(PICK(values)));
+        }
+    }
+    return labels;
+}
+
+static json_t *
+random_expression(void)
+{
+    static const char *const operators[] = { "In", "NotIn", "Exists", "DoesNotExist" };
+    const char *operator= PICK(operators);
+    json_t *e = json_pack("{s:s, s:s}", "key", PICK(keys), "operator", operator);
+
+    if (strstr(operator, "In")) {
+        json_t *list = json_array();
+        for (int i = random_range(2); i >= 0; i--) {
+            json_array_append_new(list, json_string(PICK(values)));
+        }
+        json_object_set_new(e, "values", list);
+    }
+    return e;
+}
+
+static json_t *
+random_selector(void)
+{
+    json_t *selector = json_object();
+
+    if (chance(50)) {
+        json_object_set_new(selector, "matchLabels", json_pack("{s:s}", PICK(keys), PICK(values)));
+    }
+    if (chance(50)) {
+        json_t *list = json_array();
+        for (int i = random_range(2); i >= 0; i--) {
+            json_array_append_new(list, random_expression());
+        }
+        json_object_set_new(selector, "matchExpressions", list);
+    }
+    return selector;
+}
+
+static json_t *
+random_ip_block(void)
+{
+    json_t *block = json_object();
+    const char *cidr = PICK(cidrs);
+
+    json_object_set_new(block, "cidr", json_string(cidr));
+    if (!strcmp(cidr, "10.0.0.0/24") || !strcmp(cidr, "0.0.0.0/0")) {
+        json_object_set_new(block, "except", json_pack("[s, s]", "10.0.0.16/29", "10.0.0.34/32"));
+    }
+    return json_pack("{s:o}", "ipBlock", block);
+}
+
+static json_t *
+random_peer(void)
+{
+    if (chance(25)) {
+        return random_ip_block();
+    }
+    json_t *peer = json_object();
+    unsigned int which = 1 + random_range(3);
+    if (which & 1) {
+        json_object_set_new(peer, "podSelector", random_selector());
+    }
+    if (which & 2) {
+        json_object_set_new(peer, "namespaceSelector",
+                            chance(30) ? json_pack("{s:{s:s}}", "matchLabels",
+                                                   "kubernetes.io/metadata.name", PICK(namespaces))
+                                       : random_selector());
+    }
+    return peer;
+}
+
+static json_t *
+random_port(void)
+{
+    static const char *const protocols[] = { "TCP", "UDP", "SCTP" };
+    json_t *port = json_object();
+
+    if (chance(70)) {
+        json_object_set_new(port, "protocol", json_string(PICK(protocols)));
+    }
+    if (chance(10)) {
+        json_object_set_new(port, "port", json_string("http"));
+    } else if (chance(80)) {
+        int first = 80 + random_range(4);
+        json_object_set_new(port, "port", json_integer(first));
+        if (chance(30)) {
+            json_object_set_new(port, "endPort", json_integer(first + random_range(3)));
+        }
+    }
+    return port;
+}
+
+static json_t *
+random_rules(const char *peers)
+{
+    json_t *rules = json_array();
+
+    for (int i = random_range(4); i > 0; i--) {
+        json_t *rule = json_object(), *from = json_array(), *ports = json_array();
+
+        for (int j = random_range(4); j > 0; j--) {
+            json_array_append_new(from, random_peer());
+        }
+        for (int j = random_range(3); j > 0; j--) {
+            json_array_append_new(ports, random_port());
+        }
+        json_object_set_new(rule, peers, from);
+        json_object_set_new(rule, "ports", ports);
+        json_array_append_new(rules, rule);
+    }
+    return rules;
+}
+
+static void
+set_policy(struct world *w)
+{
+    static const char *const names[] = { "p", "q" };
+    static const char *const types[] = { "['Ingress']", "['Egress']", "['Ingress', 'Egress']" };
+    json_t *spec = json_pack("{s:o, s:o, s:o, s:o}", "podSelector", random_selector(),
+                             "policyTypes", object_from_text(PICK(types)), "ingress",
+                             random_rules("from"), "egress", random_rules("to"));
+
+    world_set_json(w, json_pack("{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion",
+                                "networking.k8s.io/v1", "kind", "NetworkPolicy", "metadata",
+                                "namespace", PICK(namespaces), "name", PICK(names), "spec", spec));
+}
+
+static void
+set_namespace(struct world *w)
+{
+    json_t *meta = json_pack("{s:s, s:o}", "name", PICK(namespaces), "labels", random_labels());
+
+    if (chance(25)) {
+        json_object_set_new(meta, "annotations",
+                            json_pack("{s:s}", "virga.dev/subnets", PICK(networks)));
+    }
+    world_set_json(w, json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "Namespace",
+                                "metadata", meta));
+}
+
+static void
+set_pod(struct world *w)
+{
+    json_t *meta = json_pack("{s:s, s:s, s:s, s:o}", "namespace", PICK(namespaces), "name",
+                             PICK(pod_names), "uid", chance(50) ? "1" : "2", "labels",
+                             random_labels());
+    json_t *spec = json_pack("{s:[{s:s}]}", "containers", "name", "c");
+    json_t *pod = json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "Pod", "metadata",
+                            meta, "spec", spec);
+
+    if (chance(15)) {
+        char *ip = xasprintf("10.0.0.%d", random_range(64));
+        json_object_set_new(meta, "annotations", json_pack("{s:s}", "virga.dev/ip", ip));
+        free(ip);
+    }
+    if (chance(80)) {
+        json_object_set_new(spec, "nodeName", json_string(PICK(node_names)));
+    }
+    if (chance(5)) {
+        json_object_set_new(spec, "hostNetwork", json_true());
+    }
+    if (chance(10)) {
+        json_object_set_new(pod, "status",
+                            json_pack("{s:s}", "phase", chance(50) ? "Succeeded" : "Failed"));
+    }
+    world_set_json(w, pod);
+}
+
+static void
+random_step(struct world *w)
+{
+    int dice = random_range(100);
+
+    if (dice < 40) {
+        set_pod(w);
+    } else if (dice < 55) {
+        world_del_pod(w, PICK(namespaces), PICK(pod_names));
+    } else if (dice < 70) {
+        set_policy(w);
+    } else if (dice < 78) {
+        world_del_policy(w, PICK(namespaces), chance(50) ? "p" : "q");
+    } else if (dice < 90) {
+        set_namespace(w);
+    } else if (dice < 93) {
+        world_del_namespace(w, PICK(namespaces));
+    } else if (dice < 97) {
+        char *address = xasprintf("172.30.0.%d", 1 + random_range(3));
+        world_set_node(w, PICK(node_names), address);
+        free(address);
+    } else if (dice < 99) {
+        world_del_node(w, PICK(node_names));
+    } else {
+        world_run(w);
+        world_restart(w);
+    }
+}
+
+static struct in6_addr
+random_address(const struct world *w)
+{
+    const struct records *rs = compile_records(w->c);
+    size_t n = records_count(rs, RECORD_ENDPOINT);
+    static const char *const others[] = { "172.30.0.1", "172.30.0.2", "172.30.0.3",
+                                          "192.0.2.9",  "10.0.0.34",  "10.0.0.200" };
+
+    if (!n || chance(20)) {
+        return world_ip(PICK(others));
+    }
+    const struct record **endpoints = records_sorted(rs, RECORD_ENDPOINT, &n);
+    const struct rec_endpoint *endpoint = (const struct rec_endpoint *) endpoints[random_range(n)];
+    struct in6_addr ip = endpoint->ips[0];
+    free(endpoints);
+    return ip;
+}
+
+static void
+check_tuples(struct world *w)
+{
+    static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP,
+                                         IPPROTO_ICMP };
+    struct evaluate *e = evaluate_create(compile_records(w->c));
+
+    for (int i = 0; i < 40; i++) {
+        struct evaluate_tuple tuple = {
+            .src = random_address(w),
+            .dst = random_address(w),
+            .protocol = PICK(protocols),
+        };
+        tuple.dst_port = tuple.protocol == IPPROTO_ICMP ? 0 : 79 + random_range(8);
+        world_verdict(w, e, &tuple);
+    }
+    evaluate_destroy(e);
+}
+
+/* Equal scripts must give equal numbers: what differs is where memory lies. */
+static char *
+run_script(uint32_t seed, int steps)
+{
+    struct world w;
+
+    random_set_seed(seed);
+    world_init_small(&w, "10.0.0.0/24", 28);
+    for (int i = 0; i < steps; i++) {
+        random_step(&w);
+        if (chance(75)) {
+            world_run(&w);
+            world_assert_mirror(&w);
+            check_tuples(&w);
+        }
+    }
+    world_run(&w);
+    char *text = world_records(&w);
+    world_uninit(&w);
+    return text;
+}
+
+static long
+setting(const char *name, long otherwise)
+{
+    const char *value = getenv(name);
+
+    return value ? strtol(value, NULL, 0) : otherwise;
+}
+
+static void
+test_random_scripts(void **state)
+{
+    uint32_t seed = setting("VIRGA_SEED", 0x56495247);
+    int steps = setting("VIRGA_STEPS", 3000);
+
+    print_message("VIRGA_SEED=%" PRIu32 " VIRGA_STEPS=%d\n", seed, steps);
+    free(run_script(seed, steps));
+}
+
+static void
+test_equal_scripts_give_equal_numbers(void **state)
+{
+    char *first = run_script(7, 400);
+    void *shift = xmalloc(123457);
+    char *second = run_script(7, 400);
+
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+    free(shift);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_scripts),
+        cmocka_unit_test(test_equal_scripts_give_equal_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
