@@ -1,0 +1,102 @@
+/* What the files of this room share; nobody else includes it.
+ *
+ *   store.c          connection, leadership, the life of a transaction
+ *   rows.c           one record to one row and back
+ *   store_records.c  snapshots into records, records into transactions
+ *   store_objects.c  Object and Global rows
+ *   store_nodes.c    Node and Node_Status rows
+ *   store_counters.c Counter rows
+ *   changes.c        what waits to be written */
+#ifndef VIRGA_STORE_INTERNAL_H
+#define VIRGA_STORE_INTERNAL_H 1
+
+#include "base/ovs_json.h"
+#include "store/store.h"
+#include "store/changes.h"
+#include "virga-idl.h"
+
+enum leadership {
+    FOLLOWING, /* No lock, or not connected. */
+    CLAIMING,  /* Has the lock; the transaction that begins the term is under way. */
+    LEADING,
+};
+
+struct store {
+    enum store_role role;
+    struct ovsdb_idl *idl;
+    char *remote;
+    int first_patience_ms; /* Without a snapshot, before all servers are tried again. */
+    int patience_ms;
+    long long int afresh_at;                              /* When that is. */
+    struct ovsdb_idl_index *record_index[N_RECORD_KINDS]; /* By key; Node: by id. */
+    struct ovsdb_idl_index *node_index;                   /* By name. */
+    struct ovsdb_idl_index *status_index;                 /* By name. */
+    struct ovsdb_idl_index *object_index;                 /* By kind, namespace, name. */
+    struct ovsdb_idl_index *counter_index;                /* By node, kind, a..d. */
+
+    /* The transaction under way, and what it writes. */
+    struct ovsdb_idl_txn *txn;
+    bool txn_claims; /* It begins a term and writes nothing else. */
+    struct changes sent;
+    uint64_t sent_ticket;
+    long long int retry_at; /* No transaction before this. */
+
+    struct changes next;
+    uint64_t next_ticket;
+    uint64_t committed;
+    unsigned int lost;
+    enum leadership leadership;
+
+    unsigned int down_seqno; /* Snapshot when the connection was last seen down. */
+
+    /* Reader. */
+    const struct records *reader; /* Who got the last snapshot. */
+
+    /* Agent. */
+    struct store_node_status *status; /* What the rows should say; or NULL. */
+    bool status_dirty;                /* The rows may differ from it. */
+    unsigned int status_seqno;        /* Snapshot that they were compared with. */
+    bool own_rows_here;               /* The server sends our own rows, and has sent them. */
+};
+
+/* rows.c */
+extern const struct ovsdb_idl_table_class *const record_tables[N_RECORD_KINDS];
+extern const struct ovsdb_idl_column *const record_key_columns[N_RECORD_KINDS];
+uint32_t row_key(const struct ovsdb_idl_row *, enum record_kind);
+/* A row as a record; NULL and a malloc'd *error if it makes no sense.  A Node
+ * row without an id gives NULL without an error. */
+struct record *row_decode(const struct ovsdb_idl_row *, enum record_kind, char **error);
+/* Writes 'rec' to 'row', which holds 'old' (NULL: a new row, or a bad one). */
+void row_encode(const struct ovsdb_idl_row *, const struct record *rec, const struct record *old);
+
+/* store_records.c */
+const struct ovsdb_idl_row *record_row_find(const struct store *, enum record_kind, uint32_t key);
+/* Both return whether they changed anything. */
+bool records_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
+void store_records_setup(struct store *);
+
+/* store_objects.c */
+void store_objects_setup(struct store *);
+void objects_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
+void global_write(struct store *, struct ovsdb_idl_txn *, const struct changes *,
+                  bool records_changed);
+void global_begin_term(struct store *, struct ovsdb_idl_txn *);
+
+/* store_nodes.c */
+void store_nodes_setup(struct store *);
+void node_status_destroy(struct store_node_status *);
+const struct virgarec_node *node_row_find(const struct store *, const char *name);
+/* Do the agent's own rows differ from what they should say? */
+bool status_differs(struct store *);
+void status_write(struct store *, struct ovsdb_idl_txn *);
+bool node_row_vtep(const struct virgarec_node *, struct in6_addr *);
+char *addresses_decode(char *const *texts, size_t n, struct in6_addr **);
+
+/* store_counters.c */
+void store_counters_setup(struct store *);
+void counters_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
+/* Limits what an agent is sent to the rows of its own node; nothing while
+ * 'node' is NULL.  Returns whether the server does so already. */
+bool store_watch_own_rows(struct store *, const char *node);
+
+#endif
