@@ -1,0 +1,47 @@
+/* Lowering: records and local ports in, flows of one node out.
+ *
+ * Pure.  Each record owns the flows that it makes; a changed record replaces
+ * its own and nothing else.  lower_check_full() lowers again from nothing and
+ * compares; the tests call it after every step. */
+#ifndef VIRGA_LOWER_H
+#define VIRGA_LOWER_H 1
+
+#include <net/if.h>
+
+#include "base/records.h"
+#include "openflow/flow_table.h"
+#include "openvswitch/types.h"
+
+struct lower_config {
+    char *node_name;         /* This node; its record may come later. */
+    ofp_port_t tunnel_port;  /* VXLAN port of br-int; 0: not yet there. */
+    ofp_port_t gateway_port; /* Host's port of br-int; 0: not yet there. */
+};
+
+struct lower *lower_create(const struct lower_config *);
+void lower_destroy(struct lower *);
+
+/* A later call with other ports relowers what depends on them. */
+void lower_set_ports(struct lower *, ofp_port_t tunnel, ofp_port_t gateway);
+
+/* Says that endpoint 'name' (NAMESPACE/NAME) with the object 'uid' is
+ * attached to OpenFlow port 'port' of this node; port 0 detaches it.  Flows of
+ * a local endpoint exist only while its record, with that uid, says that it
+ * belongs to this node, and it is attached.  The caller may do this before
+ * the record is there. */
+void lower_attach(struct lower *, const char *name, const char *uid, ofp_port_t port);
+
+/* Takes over every change in the log of 'records' (which stays the caller's
+ * and must outlive the next run), then updates the flow table. */
+void lower_run(struct lower *, const struct records *);
+
+/* Desired flows; its change log says what the last runs changed. */
+struct flow_table *lower_flows(struct lower *);
+
+/* True once a run has made the flows of an attached endpoint. */
+bool lower_is_realized(const struct lower *, const char *name, const char *uid);
+
+char *lower_check_full(const struct lower *, const struct records *)
+    __attribute__((warn_unused_result));
+
+#endif

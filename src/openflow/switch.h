@@ -1,0 +1,62 @@
+/* One OpenFlow switch: keeps the flows of a bridge equal to a flow table.
+ *
+ * Speaks OpenFlow 1.5 over an rconn to "unix:RUNDIR/BRIDGE.mgmt".  On each
+ * (re)connection it reads what the switch has, sends the difference to the
+ * desired table as one bundle, and goes on from there; it never clears first.
+ * Learned flows (table "matrix_learned") are left alone.  One bundle is in
+ * flight; changes that come meanwhile wait for its barrier.  Never blocks. */
+#ifndef VIRGA_SWITCH_H
+#define VIRGA_SWITCH_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct flow_table;
+
+struct ofswitch *ofswitch_create(const char *vconn_target);
+void ofswitch_destroy(struct ofswitch *);
+
+/* 'desired' carries its change log, which the switch consumes; 'generation'
+ * names the state that it stands for.  NULL: what should be there is not
+ * known (yet); the flows of the switch are left as they are. */
+void ofswitch_run(struct ofswitch *, struct flow_table *desired,
+                  uint64_t generation);
+void ofswitch_wait(struct ofswitch *);
+
+bool ofswitch_is_connected(const struct ofswitch *);
+/* Everything of the last run's 'desired' is in the switch and confirmed. */
+bool ofswitch_is_synced(const struct ofswitch *);
+/* The last generation whose barrier reply came; 0: none since connecting. */
+uint64_t ofswitch_applied(const struct ofswitch *);
+/* Borrowed text of the last error that the switch sent, or NULL if the last
+ * bundle went well. */
+const char *ofswitch_last_error(const struct ofswitch *);
+/* Flow mods sent so far, for statistics and tests. */
+uint64_t ofswitch_n_flow_mods(const struct ofswitch *);
+/* Flows in the switch's tables without the learned ones, as confirmed. */
+uint64_t ofswitch_n_flows(const struct ofswitch *);
+
+/* Numbers the bundles.  The changes that a run took over are in the switch
+ * when ofswitch_confirmed() has reached the value of ofswitch_epoch() after
+ * that run. */
+uint64_t ofswitch_epoch(const struct ofswitch *);
+uint64_t ofswitch_confirmed(const struct ofswitch *);
+
+/* Compares the number of flows per table with the switch now, as is done now
+ * and then anyway; a difference makes it read all flows again. */
+void ofswitch_audit(struct ofswitch *);
+
+/* Asks for the statistics of all flows of 'table_id' (0xff: all) whose cookie
+ * matches under mask; 'cb' is called once per flow and last with NULL when
+ * the reply is complete (or the connection was lost: 'complete' false). */
+struct ofputil_flow_stats;
+typedef void ofswitch_stats_cb(const struct ofputil_flow_stats *, bool complete, void *aux);
+void ofswitch_request_stats(struct ofswitch *, uint8_t table_id,
+                            uint64_t cookie, uint64_t cookie_mask,
+                            ofswitch_stats_cb *, void *aux);
+/* Called for each flow-removed message (learned flows carry the flag). */
+struct ofputil_flow_removed;
+typedef void ofswitch_removed_cb(const struct ofputil_flow_removed *, void *aux);
+void ofswitch_set_removed_cb(struct ofswitch *, ofswitch_removed_cb *, void *aux);
+
+#endif
