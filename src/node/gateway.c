@@ -1,0 +1,334 @@
+/* A change of configuration or of any interface sets 'due'; apply() then does
+ * it all again, in an order that opens nothing early: masquerade first, so
+ * that no pod's address leaves the cluster, then routes, then forwarding. */
+#include "node/gateway.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "if-notifier.h"
+#include "node/link.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(gateway);
+
+enum {
+    RETRY_MS = 2000,
+    SETTLE_MS = 100, /* Interfaces come and go in crowds. */
+};
+
+struct gateway {
+    char *ifname;
+    struct gateway_config config; /* Arrays are our own. */
+    bool configured;
+    bool due;               /* Not yet as 'config' says, */
+    long long int due_at;   /* and to be tried then. */
+    bool nft_due;           /* The table too. */
+    int nft;                /* Process descriptor of a running nft, or -1. */
+    struct if_notifier *notifier;
+    char *message;
+};
+
+static void
+interfaces_changed(void *gw_)
+{
+    struct gateway *gw = gw_;
+    if (!gw->due) {
+        gw->due = true;
+        gw->due_at = time_msec() + SETTLE_MS;
+    }
+}
+
+struct gateway *
+gateway_create(const char *ifname)
+{
+    struct gateway *gw = xzalloc(sizeof *gw);
+    gw->ifname = xstrdup(ifname);
+    gw->nft = -1;
+    gw->notifier = if_notifier_create(interfaces_changed, gw);
+    gw->message = xstrdup("the host's port is not configured yet");
+    return gw;
+}
+
+static void
+config_uninit(struct gateway_config *c)
+{
+    free(CONST_CAST(struct prefix *, c->subnets));
+    free(CONST_CAST(struct in6_addr *, c->nodes));
+}
+
+void
+gateway_destroy(struct gateway *gw)
+{
+    if (gw) {
+        if_notifier_destroy(gw->notifier);
+        if (gw->nft >= 0) {
+            close(gw->nft);
+        }
+        config_uninit(&gw->config);
+        free(gw->ifname);
+        free(gw->message);
+        free(gw);
+    }
+}
+
+static bool
+config_equal(const struct gateway_config *a, const struct gateway_config *b)
+{
+    return !memcmp(&a->node_ip, &b->node_ip, sizeof a->node_ip) && a->n_subnets == b->n_subnets
+           && a->n_nodes == b->n_nodes
+           && (!a->n_subnets || !memcmp(a->subnets, b->subnets, a->n_subnets * sizeof *a->subnets))
+           && (!a->n_nodes || !memcmp(a->nodes, b->nodes, a->n_nodes * sizeof *a->nodes));
+}
+
+void
+gateway_set_config(struct gateway *gw, const struct gateway_config *c)
+{
+    if (gw->configured && config_equal(&gw->config, c)) {
+        return;
+    }
+    config_uninit(&gw->config);
+    gw->config = *c;
+    gw->config.subnets = xmemdup(c->subnets, c->n_subnets * sizeof *c->subnets);
+    gw->config.nodes = xmemdup(c->nodes, c->n_nodes * sizeof *c->nodes);
+    gw->configured = true;
+    gw->due = true;
+    gw->nft_due = true;
+    gw->due_at = time_msec();
+}
+
+static void
+set_message(struct gateway *gw, char *take)
+{
+    if (take[0] && strcmp(take, gw->message)) {
+        VLOG_WARN("%s", take);
+    }
+    free(gw->message);
+    gw->message = take;
+}
+
+static void
+fail(struct gateway *gw, char *take)
+{
+    set_message(gw, take);
+    gw->due = true;
+    gw->due_at = time_msec() + RETRY_MS;
+}
+
+/* --- nftables --------------------------------------------------------------- */
+
+static void
+put_subnets(struct ds *s, const struct gateway_config *c)
+{
+    ds_put_cstr(s, "\tset pods {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t\tauto-merge\n");
+    const char *separator = "\t\telements = { ";
+    for (size_t i = 0; i < c->n_subnets; i++) {
+        if (prefix_is_ip4(&c->subnets[i])) {
+            ds_put_cstr(s, separator);
+            prefix_format(&c->subnets[i], s);
+            separator = ", ";
+        }
+    }
+    ds_put_cstr(s, separator[0] == ',' ? " }\n\t}\n" : "\t}\n");
+}
+
+static void
+put_nodes(struct ds *s, const struct gateway_config *c)
+{
+    ds_put_cstr(s, "\tset nodes {\n\t\ttype ipv4_addr\n");
+    const char *separator = "\t\telements = { ";
+    for (size_t i = 0; i < c->n_nodes; i++) {
+        if (addr_is_ip4(&c->nodes[i])) {
+            ds_put_cstr(s, separator);
+            addr_format(&c->nodes[i], s);
+            separator = ", ";
+        }
+    }
+    ds_put_cstr(s, separator[0] == ',' ? " }\n\t}\n" : "\t}\n");
+}
+
+/* "add" before "delete": deleting what is not there is an error. */
+char *
+gateway_nft_commands(const char *ifname, const struct gateway_config *c)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_cstr(&s, "add table ip virga\ndelete table ip virga\ntable ip virga {\n");
+    put_subnets(&s, c);
+    put_nodes(&s, c);
+    ds_put_format(&s,
+                  "\tchain postrouting {\n"
+                  "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
+                  "\t\toifname != \"%s\" ip saddr @pods ip daddr != @pods"
+                  " ip daddr != @nodes counter masquerade\n"
+                  "\t}\n}\n",
+                  ifname);
+    return ds_steal_cstr(&s);
+}
+
+/* A file without a name, read from its start; -1 with errno on failure. */
+static int
+text_as_file(const char *text)
+{
+    int fd = memfd_create("gateway.nft", MFD_CLOEXEC);
+    size_t len = strlen(text);
+    if (fd >= 0 && (write(fd, text, len) != (ssize_t) len || lseek(fd, 0, SEEK_SET))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Runs "nft -f -" with 'text' as its input.  Returns a process descriptor, or
+ * -1 with errno. */
+static int
+spawn_nft(const char *text)
+{
+    int input = text_as_file(text);
+    if (input < 0) {
+        return -1;
+    }
+    char nft[] = "nft", option[] = "-f", file[] = "-";
+    char *argv[] = { nft, option, file, NULL };
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    pid_t pid;
+    int error = posix_spawnp(&pid, "nft", &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(input);
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    return pidfd_open(pid, 0);
+}
+
+static void
+start_nft(struct gateway *gw)
+{
+    char *text = gateway_nft_commands(gw->ifname, &gw->config);
+    gw->nft = spawn_nft(text);
+    free(text);
+    if (gw->nft < 0) {
+        fail(gw, xasprintf("cannot run nft (package nftables): %s", ovs_strerror(errno)));
+    }
+}
+
+static void
+reap_nft(struct gateway *gw)
+{
+    siginfo_t info = { .si_pid = 0 };
+    if (gw->nft < 0 || waitid(P_PIDFD, gw->nft, &info, WEXITED | WNOHANG) || !info.si_pid) {
+        return;
+    }
+    close(gw->nft);
+    gw->nft = -1;
+    if (info.si_code == CLD_EXITED && !info.si_status) {
+        gw->nft_due = false;
+    } else {
+        fail(gw, xasprintf("nft refused the table \"ip virga\" (status %d)", info.si_status));
+    }
+}
+
+/* --- Routes and forwarding ---------------------------------------------------- */
+
+static char *
+write_sysctl(const char *name, const char *value)
+{
+    char *path = xasprintf("/proc/sys/%s", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t) strlen(value);
+    char *error = good ? NULL : xasprintf("cannot write %s: %s", path, ovs_strerror(errno));
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
+    return error;
+}
+
+/* Packets from pods come in by virga0 whatever route their source has. */
+static char *
+write_sysctls(struct gateway *gw)
+{
+    char *name = xasprintf("net/ipv4/conf/%s/rp_filter", gw->ifname);
+    char *error = write_sysctl(name, "2");
+    free(name);
+    return error ? error : write_sysctl("net/ipv4/ip_forward", "1");
+}
+
+static char *
+route_pods(struct gateway *gw)
+{
+    const struct gateway_config *c = &gw->config;
+    char *error = link_set_up(gw->ifname);
+    return error ? error : link_sync_routes(gw->ifname, &c->node_ip, c->subnets, c->n_subnets);
+}
+
+static void
+apply(struct gateway *gw)
+{
+    gw->due = false;
+    if (!link_exists(gw->ifname)) {
+        set_message(gw, xasprintf("interface %s is not there yet", gw->ifname));
+        return; /* The notifier tells when it is. */
+    }
+    char *error = route_pods(gw);
+    if (!error) {
+        error = write_sysctls(gw);
+    }
+    if (error) {
+        fail(gw, error);
+    } else {
+        set_message(gw, xstrdup(""));
+    }
+}
+
+void
+gateway_run(struct gateway *gw)
+{
+    if_notifier_run();
+    reap_nft(gw);
+    if (!gw->configured || !gw->due || gw->nft >= 0 || time_msec() < gw->due_at) {
+        return;
+    }
+    if (gw->nft_due) {
+        start_nft(gw);
+    } else {
+        apply(gw);
+    }
+}
+
+void
+gateway_wait(struct gateway *gw)
+{
+    if_notifier_wait();
+    if (gw->nft >= 0) {
+        poll_fd_wait(gw->nft, POLLIN);
+    } else if (gw->configured && gw->due) {
+        poll_timer_wait_until(gw->due_at);
+    }
+}
+
+bool
+gateway_is_ready(const struct gateway *gw)
+{
+    return gw->configured && !gw->due && gw->nft < 0 && !gw->message[0];
+}
+
+const char *
+gateway_message(const struct gateway *gw)
+{
+    return gw->message;
+}

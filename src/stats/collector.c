@@ -1,0 +1,265 @@
+#include "stats/collector.h"
+
+#include <stdlib.h>
+
+#include "byte-order.h"
+#include "openflow/pipeline.h"
+#include "openflow/switch.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-monitor.h"
+#include "openvswitch/poll-loop.h"
+#include "stats/accounting.h"
+#include "store/store.h"
+#include "timeval.h"
+#include "util.h"
+#include "virga/cookie.h"
+
+/* A poll under way: several requests.  It outlives a collector that is
+ * destroyed meanwhile, for the switch still has its address. */
+struct poll {
+    struct collector *collector; /* NULL: nobody is interested any more. */
+    unsigned int n_pending;
+    bool complete;
+    long long int begun;
+    uint64_t answers; /* The controller's request that it answers. */
+};
+
+struct collector {
+    struct store *store;
+    struct ofswitch *sw;
+    struct accounting *accounting;
+    int interval_ms;
+    bool restored;
+    struct poll *poll; /* NULL: none under way. */
+    long long int next_poll;
+    long long int retry_at; /* No poll before this: the last one failed. */
+    bool told;              /* The switch said something since the last run. */
+    uint64_t asked;         /* The controller's last request, and when it came. */
+    long long int asked_at;
+    uint64_t answered; /* Request that the last complete poll answers. */
+    uint64_t applied;  /* The same, and what it found has been put. */
+};
+
+enum {
+    RETRY_MS = 1000,
+    SETTLE_MS = 600, /* More than other_config:max-revalidator of ovs-vswitchd.conf.db(5). */
+    FIRST_MS = 2000, /* Between the first polls of a life; accounting waits for it. */
+};
+
+static void removed_cb(const struct ofputil_flow_removed *, void *);
+
+struct collector *
+collector_create(struct store *store, struct ofswitch *sw, int interval_ms)
+{
+    struct collector *c = xzalloc(sizeof *c);
+
+    c->store = store;
+    c->sw = sw;
+    c->accounting = accounting_create(time_msec());
+    c->interval_ms = interval_ms;
+    ofswitch_set_removed_cb(sw, removed_cb, c);
+    return c;
+}
+
+void
+collector_destroy(struct collector *c)
+{
+    if (c) {
+        ofswitch_set_removed_cb(c->sw, NULL, NULL);
+        if (c->poll) {
+            c->poll->collector = NULL;
+        }
+        accounting_destroy(c->accounting);
+        free(c);
+    }
+}
+
+uint64_t
+collector_stats_applied(const struct collector *c)
+{
+    return c->applied;
+}
+
+/* --- What the switch says --------------------------------------------- */
+
+static uint64_t
+known(uint64_t count)
+{
+    return count == UINT64_MAX ? 0 : count;
+}
+
+static int64_t
+age(uint32_t sec, uint32_t nsec)
+{
+    return sec * INT64_C(1000) + nsec / 1000000;
+}
+
+static void
+removed_cb(const struct ofputil_flow_removed *fr, void *c_)
+{
+    struct collector *c = c_;
+    const struct accounting_flow flow = {
+        .cookie = ntohll(fr->cookie),
+        .table_id = fr->table_id,
+        .priority = fr->priority,
+        .match = &fr->match,
+        .packets = known(fr->packet_count),
+        .bytes = known(fr->byte_count),
+        .told_ms = time_msec(),
+        .age_ms = age(fr->duration_sec, fr->duration_nsec),
+    };
+
+    c->told = true;
+    accounting_flow_removed(c->accounting, &flow);
+}
+
+static void
+flow_told(struct collector *c, const struct ofputil_flow_stats *fs)
+{
+    const struct accounting_flow flow = {
+        .cookie = ntohll(fs->cookie),
+        .table_id = fs->table_id,
+        .priority = fs->priority,
+        .match = &fs->match,
+        .packets = known(fs->packet_count),
+        .bytes = known(fs->byte_count),
+        .told_ms = time_msec(),
+        .age_ms = age(fs->duration_sec, fs->duration_nsec),
+    };
+
+    accounting_poll_flow(c->accounting, &flow);
+}
+
+static void
+poll_ended(struct collector *c, const struct poll *poll)
+{
+    accounting_poll_end(c->accounting, poll->complete);
+    c->poll = NULL;
+    c->told = true;
+    if (!accounting_is_settled(c->accounting)) {
+        c->next_poll = MIN(c->next_poll, poll->begun + FIRST_MS);
+    } else if (poll->complete) {
+        c->answered = MAX(c->answered, poll->answers);
+    }
+    if (!poll->complete) {
+        c->retry_at = time_msec() + RETRY_MS;
+    }
+}
+
+static void
+stats_cb(const struct ofputil_flow_stats *fs, bool complete, void *poll_)
+{
+    struct poll *poll = poll_;
+
+    if (fs) {
+        if (poll->collector) {
+            flow_told(poll->collector, fs);
+        }
+        return;
+    }
+    poll->complete &= complete;
+    if (!--poll->n_pending) {
+        if (poll->collector) {
+            poll_ended(poll->collector, poll);
+        }
+        free(poll);
+    }
+}
+
+/* --- Polling ---------------------------------------------------------- */
+
+static void
+request(struct collector *c, uint8_t table_id, uint64_t cookie, uint64_t mask)
+{
+    c->poll->n_pending++;
+    ofswitch_request_stats(c->sw, table_id, cookie, mask, stats_cb, c->poll);
+}
+
+/* Asks for what counts and for nothing else: by table where a table has little
+ * else, by exact cookie (which the switch has an index for) where it has. */
+static void
+start_poll(struct collector *c)
+{
+    const uint64_t feature = UINT64_C(0xffff) << 48;
+
+    c->poll = xzalloc(sizeof *c->poll);
+    c->poll->collector = c;
+    c->poll->complete = true;
+    c->poll->answers = time_msec() >= c->asked_at + SETTLE_MS ? c->asked : c->answered;
+    c->poll->begun = time_msec();
+    c->next_poll = time_msec() + c->interval_ms;
+    accounting_poll_begin(c->accounting, time_msec());
+
+    request(c, TABLE_egress_np, VIRGA_COOKIE(COOKIE_RULE, 0), feature);
+    request(c, TABLE_egress_np, VIRGA_COOKIE(COOKIE_ISOLATE, 0), feature);
+    request(c, TABLE_ingress_np, VIRGA_COOKIE(COOKIE_RULE, 0), feature);
+    request(c, TABLE_ingress_np, VIRGA_COOKIE(COOKIE_ISOLATE, 0), feature);
+    request(c, TABLE_metrics_egress, VIRGA_COOKIE(COOKIE_METRIC_EGRESS, 0), feature);
+    request(c, TABLE_metrics_ingress, VIRGA_COOKIE(COOKIE_METRIC_INGRESS, 0), feature);
+    request(c, TABLE_matrix_learned, 0, 0);
+#define DROP(NAME, INDEX, HELP) request(c, 0xff, VIRGA_COOKIE(COOKIE_DROP, INDEX), UINT64_MAX);
+#include "ovs-flows/drops.def"
+#undef DROP
+}
+
+static void
+restore_cb(const char *node, const struct counter *counter, void *c_)
+{
+    struct collector *c = c_;
+
+    accounting_restore(c->accounting, counter);
+}
+
+static bool
+may_poll(const struct collector *c)
+{
+    return c->restored && !c->poll && ofswitch_is_connected(c->sw);
+}
+
+static long long int
+when_to_poll(const struct collector *c)
+{
+    long long int due = c->next_poll;
+
+    if (c->asked > c->answered) {
+        due = MIN(due, c->asked_at + SETTLE_MS);
+    }
+    return MAX(due, c->retry_at);
+}
+
+static void
+put_cb(const struct counter *counter, void *c_)
+{
+    struct collector *c = c_;
+
+    store_put_counter(c->store, counter);
+}
+
+void
+collector_run(struct collector *c)
+{
+    if (!c->restored && store_has_own_rows(c->store)) {
+        store_each_counter(c->store, NULL, restore_cb, c);
+        c->restored = true;
+    }
+    if (store_stats_request(c->store) > c->asked) {
+        c->asked = store_stats_request(c->store);
+        c->asked_at = time_msec();
+    }
+    if (may_poll(c) && time_msec() >= when_to_poll(c)) {
+        start_poll(c);
+    }
+    accounting_take_changes(c->accounting, put_cb, c);
+    c->told = false;
+    c->applied = c->answered;
+}
+
+void
+collector_wait(struct collector *c)
+{
+    if (c->told || (!c->restored && store_has_own_rows(c->store))) {
+        poll_immediate_wake();
+    } else if (may_poll(c)) {
+        poll_timer_wait_until(when_to_poll(c));
+    }
+}
