@@ -1,0 +1,217 @@
+/* See conditions.h. */
+#include "api/conditions.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compile/compile.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "sources/object_store.h"
+#include "sset.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(conditions);
+
+struct conditions {
+    struct object_store *objects;
+    struct sset bad; /* "KIND/NAMESPACE/NAME" of objects whose condition is False. */
+};
+
+/* --- One condition --------------------------------------------------------------- */
+
+static const char *
+text_of(const json_t *condition, const char *member)
+{
+    const char *s = json_string_value(json_object_get(condition, member));
+    return s ? s : "";
+}
+
+static json_t *
+find_condition(const json_t *object, const char *type, size_t *index)
+{
+    const json_t *conditions = json_object_get(json_object_get(object, "status"), "conditions");
+    size_t i;
+    json_t *condition;
+    json_array_foreach (conditions, i, condition) {
+        if (!strcmp(text_of(condition, "type"), type)) {
+            *index = i;
+            return condition;
+        }
+    }
+    return NULL;
+}
+
+static json_t *
+make_condition(const json_t *old, const char *type, const char *status, const char *reason,
+               const char *message, long long wall)
+{
+    char now[32];
+    time_t seconds = wall / 1000;
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+    bool same = !strcmp(text_of(old, "status"), status);
+    const char *since = same ? text_of(old, "lastTransitionTime") : now;
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", type, "status", status, "reason", reason,
+                     "message", message, "lastTransitionTime", *since ? since : now);
+}
+
+/* A copy of 'object' whose "status" and its "conditions" are its own. */
+static json_t *
+copy_for_status(const json_t *object, json_t **conditions)
+{
+    json_t *copy = json_copy(CONST_CAST(json_t *, object));
+    json_t *old = json_object_get(object, "status");
+    json_t *status = json_is_object(old) ? json_copy(old) : json_object();
+    old = json_object_get(status, "conditions");
+    *conditions = json_is_array(old) ? json_copy(old) : json_array();
+    json_object_set_new(status, "conditions", *conditions);
+    json_object_set_new(copy, "status", status);
+    return copy;
+}
+
+json_t *
+condition_apply(const json_t *object, const char *type, bool status, const char *reason,
+                const char *message, long long wall)
+{
+    const char *status_text = status ? "True" : "False";
+    size_t index = 0;
+    const json_t *old = find_condition(object, type, &index);
+    if (old && !strcmp(text_of(old, "status"), status_text)
+        && !strcmp(text_of(old, "reason"), reason) && !strcmp(text_of(old, "message"), message)) {
+        return NULL;
+    }
+    json_t *conditions;
+    json_t *condition = make_condition(old, type, status_text, reason, message, wall);
+    json_t *copy = copy_for_status(object, &conditions);
+    if (old) {
+        json_array_set_new(conditions, index, condition);
+    } else {
+        json_array_append_new(conditions, condition);
+    }
+    return copy;
+}
+
+/* --- All of them ----------------------------------------------------------------- */
+
+static char *
+object_key(const char *kind, const char *ns, const char *name)
+{
+    return xasprintf("%s/%s/%s", kind, ns ? ns : "", name);
+}
+
+static const struct resource_kind *
+kind_of(const char *name)
+{
+    for (size_t i = 0; i < n_resource_kinds; i++) {
+        if (!strcmp(resource_kinds[i].kind, name)) {
+            return &resource_kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+note_bad(json_t *object, void *conditions_)
+{
+    struct conditions *conditions = conditions_;
+    size_t index;
+    const json_t *condition = find_condition(object, CONDITION_NETWORK_READY, &index);
+    if (condition && !strcmp(text_of(condition, "status"), "False")) {
+        const json_t *meta = json_object_get(object, "metadata");
+        sset_add_and_free(&conditions->bad,
+                          object_key(text_of(object, "kind"), text_of(meta, "namespace"),
+                                     text_of(meta, "name")));
+    }
+}
+
+struct conditions *
+conditions_create(struct object_store *objects)
+{
+    struct conditions *conditions = xzalloc(sizeof *conditions);
+    conditions->objects = objects;
+    sset_init(&conditions->bad);
+    for (size_t i = 0; i < n_resource_kinds; i++) {
+        object_store_each(objects, &resource_kinds[i], NULL, note_bad, conditions);
+    }
+    return conditions;
+}
+
+void
+conditions_destroy(struct conditions *conditions)
+{
+    if (conditions) {
+        sset_destroy(&conditions->bad);
+        free(conditions);
+    }
+}
+
+/* An object that is not there is no matter: its problem goes with it. */
+static void
+set_condition(struct conditions *conditions, const struct resource_kind *kind, const char *ns,
+              const char *name, bool status, const char *reason, const char *message,
+              long long wall)
+{
+    const json_t *object = object_store_get(conditions->objects, kind, ns, name);
+    json_t *changed = object ? condition_apply(object, CONDITION_NETWORK_READY, status, reason,
+                                               message, wall)
+                             : NULL;
+    if (changed) {
+        json_t *stored;
+        object_store_update(conditions->objects, kind, ns, name, changed, true, &stored);
+    }
+}
+
+static void
+set_problem(struct conditions *conditions, const struct compile_problem *p, struct sset *seen,
+            long long wall)
+{
+    const struct resource_kind *kind = kind_of(p->kind);
+    char *key = object_key(p->kind, p->namespace_, p->name);
+    if (kind) {
+        set_condition(conditions, kind, p->namespace_, p->name, false, p->reason, p->message,
+                      wall);
+    }
+    if (sset_add(&conditions->bad, key)) {
+        VLOG_WARN("%s: %s: %s", key, p->reason, p->message);
+    }
+    sset_add_and_free(seen, key);
+}
+
+/* 'key' is "KIND/NAMESPACE/NAME". */
+static void
+clear_problem(struct conditions *conditions, const char *key, long long wall)
+{
+    const char *ns = strchr(key, '/') + 1;
+    const char *name = strchr(ns, '/') + 1;
+    char *kind_name = xmemdup0(key, ns - 1 - key);
+    char *ns_name = xmemdup0(ns, name - 1 - ns);
+    const struct resource_kind *kind = kind_of(kind_name);
+    if (kind && object_store_get(conditions->objects, kind, ns_name, name)) {
+        set_condition(conditions, kind, ns_name, name, true, "Ready", "", wall);
+        VLOG_INFO("%s: the problem is gone", key);
+    }
+    free(kind_name);
+    free(ns_name);
+}
+
+void
+conditions_update(struct conditions *conditions, const struct compile_problem *problems, size_t n,
+                  long long wall)
+{
+    struct sset seen = SSET_INITIALIZER(&seen);
+    const char *key, *next;
+    for (size_t i = 0; i < n; i++) {
+        set_problem(conditions, &problems[i], &seen, wall);
+    }
+    SSET_FOR_EACH_SAFE (key, next, &conditions->bad) {
+        if (!sset_contains(&seen, key)) {
+            clear_problem(conditions, key, wall);
+            sset_delete(&conditions->bad, SSET_NODE_FROM_NAME(key));
+        }
+    }
+    sset_destroy(&seen);
+}

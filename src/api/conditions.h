@@ -1,0 +1,35 @@
+/* Problems of the compiler as status conditions of the objects concerned:
+ *
+ *    {"type": "virga.dev/NetworkReady", "status": "False", "reason": ...,
+ *     "message": ..., "lastTransitionTime": ...}
+ *
+ * When the problem is gone the condition turns "True"; an object that never
+ * had one gets none, to keep writes low.  One log line per new problem. */
+#ifndef VIRGA_CONDITIONS_H
+#define VIRGA_CONDITIONS_H 1
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct compile_problem;
+struct object_store;
+
+#define CONDITION_NETWORK_READY "virga.dev/NetworkReady"
+
+struct conditions;
+/* Looks for conditions of an earlier life in the store's objects. */
+struct conditions *conditions_create(struct object_store *);
+void conditions_destroy(struct conditions *);
+
+/* Brings the objects up to date with all the problems there are; 'wall' in ms
+ * since 1970.  Writes only what differs. */
+void conditions_update(struct conditions *, const struct compile_problem *, size_t n,
+                       long long wall);
+
+/* A copy of 'object' with a condition set in status.conditions; NULL if it
+ * says just that already. */
+json_t *condition_apply(const json_t *object, const char *type, bool status, const char *reason,
+                        const char *message, long long wall);
+
+#endif

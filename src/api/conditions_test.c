@@ -1,0 +1,143 @@
+/* Problems as conditions of objects: set, changed, cleared, kept apart from
+ * what others write. */
+#include "api/conditions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/test.h"
+#include "compile/compile.h"
+#include "openvswitch/vlog.h"
+#include "sources/object_store.h"
+#include "util.h"
+
+static const struct resource_kind *
+pods(void)
+{
+    return resource_kind_by_path("", "v1", "pods");
+}
+
+static void
+create_pod(struct object_store *objects, const char *name, const char *status)
+{
+    char *text = xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":"
+                           "\"%s\",\"namespace\":\"x\"},\"spec\":{},\"status\":%s}",
+                           name, status);
+    json_t *stored;
+    assert_int_equal(object_store_create_object(objects, pods(), "x", json_loads(text, 0, NULL),
+                                                "uid", "2026-01-01T00:00:00Z", &stored),
+                     OBJECT_OK);
+    free(text);
+}
+
+/* "STATUS REASON MESSAGE TIME" of condition 'index'; the caller frees it. */
+static char *
+condition_text(struct object_store *objects, const char *name, size_t index)
+{
+    const json_t *object = object_store_get(objects, pods(), "x", name);
+    const json_t *c = json_array_get(
+        json_object_get(json_object_get(object, "status"), "conditions"), index);
+    if (!c) {
+        return xstrdup("none");
+    }
+    return xasprintf("%s %s %s %s", json_string_value(json_object_get(c, "status")),
+                     json_string_value(json_object_get(c, "reason")),
+                     json_string_value(json_object_get(c, "message")),
+                     json_string_value(json_object_get(c, "lastTransitionTime")));
+}
+
+#define assert_condition(OBJECTS, NAME, INDEX, TEXT)        \
+    do {                                                    \
+        char *text_ = condition_text(OBJECTS, NAME, INDEX); \
+        assert_string_equal(text_, TEXT);                   \
+        free(text_);                                        \
+    } while (0)
+
+static void
+test_life_of_a_problem(void **state OVS_UNUSED)
+{
+    struct object_store *objects = object_store_create(0);
+    struct conditions *conditions = conditions_create(objects);
+    struct compile_problem p = { "Pod", "x", "a", "AddressTaken", "by b" };
+    create_pod(objects, "a", "{\"phase\":\"Running\"}");
+    create_pod(objects, "b", "{}");
+    uint64_t version = object_store_version(objects);
+
+    conditions_update(conditions, NULL, 0, 0);
+    assert_int_equal(object_store_version(objects), version);
+    conditions_update(conditions, &p, 1, 0);
+    assert_condition(objects, "a", 0, "False AddressTaken by b 1970-01-01T00:00:00Z");
+    conditions_update(conditions, &p, 1, 1000);
+    assert_int_equal(object_store_version(objects), version + 1); /* Written once. */
+
+    p.message = "by c"; /* Still the same transition. */
+    conditions_update(conditions, &p, 1, 2000);
+    assert_condition(objects, "a", 0, "False AddressTaken by c 1970-01-01T00:00:00Z");
+    conditions_update(conditions, NULL, 0, 3000);
+    assert_condition(objects, "a", 0, "True Ready  1970-01-01T00:00:03Z");
+    version = object_store_version(objects);
+    conditions_update(conditions, NULL, 0, 4000);
+    assert_int_equal(object_store_version(objects), version);
+    assert_condition(objects, "b", 0, "none");
+
+    const json_t *object = object_store_get(objects, pods(), "x", "a");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(object, "status"), "phase")), "Running");
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
+/* What an earlier controller wrote is cleared by the next. */
+static void
+test_conditions_of_an_earlier_life(void **state OVS_UNUSED)
+{
+    struct object_store *objects = object_store_create(0);
+    create_pod(objects, "a",
+               "{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"},{\"type\":"
+               "\"virga.dev/NetworkReady\",\"status\":\"False\",\"reason\":\"X\",\"message\":"
+               "\"\"}]}");
+    struct conditions *conditions = conditions_create(objects);
+    conditions_update(conditions, NULL, 0, 0);
+    assert_condition(objects, "a", 1, "True Ready  1970-01-01T00:00:00Z");
+    const json_t *object = object_store_get(objects, pods(), "x", "a");
+    const json_t *other = json_array_get(
+        json_object_get(json_object_get(object, "status"), "conditions"), 0);
+    assert_string_equal(json_string_value(json_object_get(other, "status")), "False");
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
+/* The object goes, a new one of that name comes: it gets the condition, too. */
+static void
+test_object_comes_again(void **state OVS_UNUSED)
+{
+    struct object_store *objects = object_store_create(0);
+    struct conditions *conditions = conditions_create(objects);
+    const struct compile_problem p = { "Pod", "x", "a", "AddressTaken", "by b" };
+    json_t *last;
+    conditions_update(conditions, &p, 1, 0); /* It is not there at all. */
+    create_pod(objects, "a", "{}");
+    conditions_update(conditions, &p, 1, 0);
+    object_store_delete(objects, pods(), "x", "a", NULL, &last);
+    json_decref(last);
+    create_pod(objects, "a", "{}");
+    conditions_update(conditions, &p, 1, 0);
+    assert_condition(objects, "a", 0, "False AddressTaken by b 1970-01-01T00:00:00Z");
+    object_store_delete(objects, pods(), "x", "a", NULL, &last);
+    json_decref(last);
+    conditions_update(conditions, NULL, 0, 0);
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life_of_a_problem),
+        cmocka_unit_test(test_conditions_of_an_earlier_life),
+        cmocka_unit_test(test_object_comes_again),
+    };
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

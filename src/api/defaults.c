@@ -1,0 +1,96 @@
+/* See defaults.h.  Whatever has a wrong type is left for the validator. */
+#include "api/defaults.h"
+
+#include <string.h>
+
+#include "sources/object_store.h"
+
+static bool
+is_kind(const struct resource_kind *kind, const char *name)
+{
+    return !strcmp(kind->kind, name);
+}
+
+/* The object member 'name', made if absent; NULL if it is something else. */
+static json_t *
+sub_object(json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+    if (!value || json_is_null(value)) {
+        value = json_object();
+        json_object_set_new(object, name, value);
+    }
+    return json_is_object(value) ? value : NULL;
+}
+
+static void
+default_namespace_label(json_t *object)
+{
+    json_t *meta = json_object_get(object, "metadata");
+    json_t *name = json_object_get(meta, "name");
+    json_t *labels = json_is_object(meta) ? sub_object(meta, "labels") : NULL;
+    if (labels && json_is_string(name)) {
+        json_object_set(labels, "kubernetes.io/metadata.name", name);
+    }
+}
+
+static void
+default_protocols(json_t *rules)
+{
+    size_t i, j;
+    json_t *rule, *port;
+    json_array_foreach (rules, i, rule) {
+        json_array_foreach (json_object_get(rule, "ports"), j, port) {
+            if (json_is_object(port) && !json_object_get(port, "protocol")) {
+                json_object_set_new(port, "protocol", json_string("TCP"));
+            }
+        }
+    }
+}
+
+/* pkg/apis/networking/v1/defaults.go: always Ingress, Egress if there are
+ * egress rules. */
+static void
+default_policy(json_t *object)
+{
+    json_t *spec = json_object_get(object, "spec");
+    if (!json_is_object(spec)) {
+        return;
+    }
+    json_t *egress = json_object_get(spec, "egress");
+    default_protocols(json_object_get(spec, "ingress"));
+    default_protocols(egress);
+
+    json_t *types = json_object_get(spec, "policyTypes");
+    if (!types || json_is_null(types) || (json_is_array(types) && !json_array_size(types))) {
+        types = json_pack("[s]", "Ingress");
+        if (json_array_size(egress)) {
+            json_array_append_new(types, json_string("Egress"));
+        }
+        json_object_set_new(spec, "policyTypes", types);
+    }
+}
+
+void
+defaults_apply(const struct resource_kind *kind, json_t *object)
+{
+    if (is_kind(kind, "Namespace")) {
+        default_namespace_label(object);
+    } else if (is_kind(kind, "NetworkPolicy")) {
+        default_policy(object);
+    }
+}
+
+void
+defaults_for_create(const struct resource_kind *kind, json_t *object)
+{
+    if (is_kind(kind, "Node")) {
+        return;
+    }
+    json_object_del(object, "status");
+    if (is_kind(kind, "Namespace")) {
+        json_object_set_new(object, "status", json_pack("{s:s}", "phase", "Active"));
+    } else if (is_kind(kind, "Pod")) {
+        json_object_set_new(object, "status", json_pack("{s:s}", "phase", "Pending"));
+    }
+}
