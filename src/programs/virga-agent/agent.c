@@ -1,0 +1,533 @@
+#include "agent.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/records.h"
+#include "flow.h"
+#include "node/cni_server.h"
+#include "node/gateway.h"
+#include "node/link.h"
+#include "node/ovs_config.h"
+#include "openflow/flow_table.h"
+#include "openflow/lower.h"
+#include "openflow/pipeline.h"
+#include "openflow/switch.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "stats/collector.h"
+#include "store/store.h"
+#include "timeval.h"
+#include "unixctl.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent);
+
+#define BRIDGE "br-int"
+#define TUNNEL_PORT "vxlan0"
+#define GATEWAY_PORT "virga0"
+#define CLUSTER_CIDR "10.128.0.0/9"
+
+enum {
+    VXLAN_PORT = 4789,      /* RFC 7348. */
+    VXLAN_OVERHEAD = 50,    /* Outer IPv4, UDP, VXLAN, inner Ethernet. */
+    HEARTBEAT_MS = 5000,
+};
+
+struct agent {
+    char *node;
+    struct in6_addr vtep;
+
+    struct store *store;
+    struct records *records;
+    uint64_t generation; /* Of 'records'. */
+    unsigned int store_seen;
+    bool known; /* 'records' are a desired state. */
+
+    struct ovs_config *ovs_config;
+    struct cni_server *cni;
+    bool adopted; /* The ports of an earlier life are attached. */
+    struct lower *lower;
+    bool ports_known;
+    struct ofswitch *sw;
+    uint64_t confirmed; /* By the switch, when the CNI server last looked. */
+    struct collector *collector;
+    struct gateway *gateway;
+
+    int mtu; /* Of pods; 0: not known. */
+    struct in6_addr *addresses;
+    size_t n_addresses;
+    long long int heartbeat_at;
+
+    /* What the database was told. */
+    uint64_t told_applied, told_stats;
+    bool told_ready;
+    char *told_message;
+
+    char *message; /* Why not ready; "" if it is. */
+};
+
+/* --- What the CNI server asks of flows ------------------------------------------- */
+
+static void
+cni_attach(void *agent_, const char *name, const char *uid, ofp_port_t port)
+{
+    struct agent *agent = agent_;
+    VLOG_INFO("%s: port %u", name, ofp_to_u16(port));
+    lower_attach(agent->lower, name, uid, port);
+}
+
+static bool
+cni_is_realized(void *agent_, const char *name, const char *uid)
+{
+    struct agent *agent = agent_;
+    return lower_is_realized(agent->lower, name, uid);
+}
+
+static uint64_t
+cni_epoch(void *agent_)
+{
+    struct agent *agent = agent_;
+    return ofswitch_epoch(agent->sw);
+}
+
+static uint64_t
+cni_confirmed(void *agent_)
+{
+    struct agent *agent = agent_;
+    return ofswitch_confirmed(agent->sw);
+}
+
+static const char *
+cni_not_ready(void *agent_)
+{
+    struct agent *agent = agent_;
+    return agent->message[0] ? agent->message : NULL;
+}
+
+/* --- unixctl ------------------------------------------------------------------------ */
+
+static void
+reply_take(struct unixctl_conn *conn, struct ds *s)
+{
+    unixctl_command_reply(conn, ds_cstr(s));
+    ds_destroy(s);
+}
+
+static void
+ctl_flows(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    flow_table_format(lower_flows(agent->lower), &s);
+    reply_take(conn, &s);
+}
+
+static void
+ctl_audit(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    ofswitch_audit(agent->sw);
+    unixctl_command_reply(conn, NULL);
+}
+
+static void
+ctl_records(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    records_format_all(agent->records, &s);
+    reply_take(conn, &s);
+}
+
+static void
+ctl_check(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    char *error = lower_check_full(agent->lower, agent->records);
+    if (error) {
+        unixctl_command_reply_error(conn, error);
+    } else {
+        unixctl_command_reply(conn, "the flows are those of a full computation");
+    }
+    free(error);
+}
+
+static void
+ctl_show(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_format(&s, "node %s vtep ", agent->node);
+    addr_format(&agent->vtep, &s);
+    ds_put_format(&s, "\nready: %s\n", agent->message[0] ? agent->message : "yes");
+    ds_put_format(&s, "generation: %" PRIu64 " wanted, %" PRIu64 " applied\n", agent->generation,
+                  ofswitch_applied(agent->sw));
+    ds_put_format(&s, "flows: %" PRIuSIZE " wanted, %" PRIu64 " confirmed, %" PRIu64 " sent\n",
+                  flow_table_count(lower_flows(agent->lower)), ofswitch_n_flows(agent->sw),
+                  ofswitch_n_flow_mods(agent->sw));
+    ds_put_format(&s, "tunnel port: %u, gateway port: %u, MTU of pods: %d\n",
+                  ofp_to_u16(ovs_config_tunnel_ofport(agent->ovs_config)),
+                  ofp_to_u16(ovs_config_gateway_ofport(agent->ovs_config)), agent->mtu);
+    cni_server_format(agent->cni, &s);
+    reply_take(conn, &s);
+}
+
+static void
+register_commands(struct agent *agent)
+{
+    unixctl_command_register("show", "", 0, 0, ctl_show, agent);
+    unixctl_command_register("flows/desired", "", 0, 0, ctl_flows, agent);
+    unixctl_command_register("flows/check", "", 0, 0, ctl_check, agent);
+    unixctl_command_register("flows/audit", "", 0, 0, ctl_audit, agent);
+    unixctl_command_register("records/show", "", 0, 0, ctl_records, agent);
+}
+
+/* --- Life ---------------------------------------------------------------------------- */
+
+static int
+create_cni_server(struct agent *agent, const struct agent_options *opt, char *socket)
+{
+    struct cni_server_options cni = {
+        .socket = socket,
+        .node_name = agent->node,
+        .checksum_offload = strcmp(opt->datapath, "netdev"),
+        .flows = {
+            .aux = agent,
+            .attach = cni_attach,
+            .is_realized = cni_is_realized,
+            .epoch = cni_epoch,
+            .confirmed = cni_confirmed,
+            .not_ready = cni_not_ready,
+        },
+    };
+    return cni_server_create(&cni, agent->ovs_config, &agent->cni);
+}
+
+static struct ovs_config *
+create_ovs_config(const struct agent_options *opt)
+{
+    struct ovs_config_options ovs = {
+        .remote = opt->ovs_db,
+        .bridge = BRIDGE,
+        .datapath_type = opt->datapath,
+        .node_name = opt->node,
+        .tunnel_port = TUNNEL_PORT,
+        .local_ip = opt->vtep,
+        .tunnel_udp_port = VXLAN_PORT,
+        .gateway_port = GATEWAY_PORT,
+        .gateway_mac = pipeline_mac(MAC_gateway),
+    };
+    return ovs_config_create(&ovs);
+}
+
+static void
+create_flows(struct agent *agent, const struct agent_options *opt)
+{
+    struct lower_config lower = { .node_name = agent->node };
+    agent->lower = lower_create(&lower);
+    char *target = xasprintf("unix:%s/%s.mgmt", opt->ovs_rundir, BRIDGE);
+    agent->sw = ofswitch_create(target);
+    free(target);
+    agent->collector = collector_create(agent->store, agent->sw, COLLECTOR_INTERVAL_MS);
+}
+
+struct agent *
+agent_create(const struct agent_options *opt, char **error)
+{
+    struct agent *agent = xzalloc(sizeof *agent);
+    agent->node = xstrdup(opt->node);
+    agent->vtep = opt->vtep;
+    agent->message = xstrdup("starting");
+    agent->told_message = xstrdup("");
+    agent->store = store_create(opt->db, STORE_AGENT);
+    agent->records = records_create();
+    agent->ovs_config = create_ovs_config(opt);
+    agent->gateway = gateway_create(GATEWAY_PORT);
+    create_flows(agent, opt);
+    char *socket = xasprintf("%s/cni.sock", opt->rundir);
+    int retval = create_cni_server(agent, opt, socket);
+    if (retval) {
+        *error = xasprintf("%s: %s", socket, ovs_strerror(retval));
+        free(socket);
+        agent_destroy(agent);
+        return NULL;
+    }
+    free(socket);
+    register_commands(agent);
+    return agent;
+}
+
+void
+agent_destroy(struct agent *agent)
+{
+    if (!agent) {
+        return;
+    }
+    cni_server_destroy(agent->cni);
+    collector_destroy(agent->collector);
+    ofswitch_destroy(agent->sw);
+    lower_destroy(agent->lower);
+    gateway_destroy(agent->gateway);
+    ovs_config_destroy(agent->ovs_config);
+    records_destroy(agent->records);
+    store_destroy(agent->store);
+    free(agent->addresses);
+    free(agent->told_message);
+    free(agent->message);
+    free(agent->node);
+    free(agent);
+}
+
+/* --- The desired state ----------------------------------------------------------------- */
+
+static int
+compare_addresses(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct in6_addr));
+}
+
+static struct in6_addr *
+all_node_addresses(const struct agent *agent, size_t *n)
+{
+    struct in6_addr *all = NULL;
+    size_t allocated = 0;
+    *n = 0;
+    const struct record *r;
+    for (r = records_first(agent->records, RECORD_NODE); r; r = records_next(agent->records, r)) {
+        const struct rec_node *node = (const struct rec_node *) r;
+        for (size_t i = 0; i < node->n_addresses; i++) {
+            if (*n == allocated) {
+                all = x2nrealloc(all, &allocated, sizeof *all);
+            }
+            all[(*n)++] = node->addresses[i];
+        }
+    }
+    if (*n) {
+        qsort(all, *n, sizeof *all, compare_addresses);
+    }
+    return all;
+}
+
+/* The cluster's range, and the subnets of networks that lie elsewhere. */
+static struct prefix *
+all_subnets(const struct agent *agent, size_t *n)
+{
+    struct prefix cluster;
+    char *error = prefix_parse(CLUSTER_CIDR, true, &cluster);
+    ovs_assert(!error);
+    size_t allocated = 4;
+    struct prefix *all = xcalloc(allocated, sizeof *all);
+    all[0] = cluster;
+    *n = 1;
+    size_t n_networks;
+    const struct record **networks = records_sorted(agent->records, RECORD_NETWORK, &n_networks);
+    for (size_t i = 0; i < n_networks; i++) {
+        const struct rec_network *net = (const struct rec_network *) networks[i];
+        for (size_t j = 0; j < net->n_subnets; j++) {
+            if (!prefix_is_ip4(&net->subnets[j]) || prefix_covers(&cluster, &net->subnets[j])) {
+                continue;
+            }
+            if (*n == allocated) {
+                all = x2nrealloc(all, &allocated, sizeof *all);
+            }
+            all[(*n)++] = net->subnets[j];
+        }
+    }
+    free(networks);
+    return all;
+}
+
+static void
+configure_gateway(struct agent *agent)
+{
+    struct gateway_config config = { .node_ip = agent->vtep };
+    struct prefix *subnets = all_subnets(agent, &config.n_subnets);
+    struct in6_addr *nodes = all_node_addresses(agent, &config.n_nodes);
+    config.subnets = subnets;
+    config.nodes = nodes;
+    gateway_set_config(agent->gateway, &config);
+    free(subnets);
+    free(nodes);
+}
+
+/* A database that no controller has written (generation 0) is not a desired
+ * state: an empty one would take all flows of a running node away. */
+static void
+read_desired(struct agent *agent)
+{
+    unsigned int seqno = store_seqno(agent->store);
+    if (!store_is_ready(agent->store) || seqno == agent->store_seen) {
+        return;
+    }
+    agent->store_seen = seqno;
+    store_read_records(agent->store, agent->records, &agent->generation);
+    if (!agent->known && agent->generation) {
+        VLOG_INFO("desired state known: generation %" PRIu64, agent->generation);
+        agent->known = true;
+    }
+    if (agent->known && records_any_changes(agent->records)) {
+        configure_gateway(agent);
+    }
+}
+
+static void
+lower_desired(struct agent *agent)
+{
+    if (ovs_config_is_ready(agent->ovs_config)) {
+        lower_set_ports(agent->lower, ovs_config_tunnel_ofport(agent->ovs_config),
+                        ovs_config_gateway_ofport(agent->ovs_config));
+        agent->ports_known = true;
+    }
+    lower_run(agent->lower, agent->records);
+    records_clear_changes(agent->records);
+}
+
+/* Before the ports are known there is no bridge to connect to. */
+static void
+program_switch(struct agent *agent)
+{
+    if (!agent->ports_known) {
+        return;
+    }
+    bool ready = agent->known && agent->adopted;
+    ofswitch_run(agent->sw, ready ? lower_flows(agent->lower) : NULL, agent->generation);
+}
+
+/* --- The node's status ------------------------------------------------------------------- */
+
+static char *
+find_problem(const struct agent *agent)
+{
+    if (!agent->known) {
+        return xstrdup(store_is_ready(agent->store)
+                           ? "waiting for the controller to write the desired state"
+                           : "not connected to the Virga database");
+    }
+    if (!agent->mtu) {
+        return xstrdup("no interface of the node has the VTEP address");
+    }
+    if (!ovs_config_is_ready(agent->ovs_config)) {
+        return xstrdup(ovs_config_message(agent->ovs_config));
+    }
+    if (!ofswitch_is_connected(agent->sw)) {
+        return xstrdup("not connected to the switch");
+    }
+    if (ofswitch_last_error(agent->sw)) {
+        return xasprintf("the switch refuses flows: %s", ofswitch_last_error(agent->sw));
+    }
+    if (!ofswitch_applied(agent->sw)) {
+        return xstrdup("waiting for the switch to take the flows");
+    }
+    return xstrdup(gateway_message(agent->gateway));
+}
+
+static void
+update_message(struct agent *agent)
+{
+    char *message = find_problem(agent);
+    if (strcmp(message, agent->message)) {
+        VLOG_INFO("%s%s", message[0] ? "not ready: " : "ready", message);
+    }
+    free(agent->message);
+    agent->message = message;
+}
+
+static void
+look_at_node(struct agent *agent)
+{
+    int underlay = link_mtu_of_address(&agent->vtep);
+    agent->mtu = underlay > VXLAN_OVERHEAD ? underlay - VXLAN_OVERHEAD : 0;
+    cni_server_set_mtu(agent->cni, agent->mtu);
+    if (agent->mtu) {
+        ovs_config_set_gateway_mtu(agent->ovs_config, agent->mtu);
+    }
+    free(agent->addresses);
+    agent->addresses = link_addresses(&agent->vtep, GATEWAY_PORT, &agent->n_addresses);
+}
+
+static void
+tell_status(struct agent *agent)
+{
+    struct store_node_status status = {
+        .name = agent->node,
+        .vtep = agent->vtep,
+        .addresses = agent->addresses,
+        .n_addresses = agent->n_addresses,
+        .applied = ofswitch_applied(agent->sw),
+        .stats_applied = collector_stats_applied(agent->collector),
+        .heartbeat_ms = time_wall_msec(),
+        .ready = !agent->message[0],
+        .message = agent->message,
+        .n_flows = ofswitch_n_flows(agent->sw),
+    };
+    store_set_node_status(agent->store, &status);
+    agent->told_applied = status.applied;
+    agent->told_stats = status.stats_applied;
+    agent->told_ready = status.ready;
+    free(agent->told_message);
+    agent->told_message = xstrdup(agent->message);
+}
+
+static bool
+has_news(const struct agent *agent)
+{
+    return agent->told_applied != ofswitch_applied(agent->sw)
+           || agent->told_stats != collector_stats_applied(agent->collector)
+           || agent->told_ready != !agent->message[0]
+           || strcmp(agent->told_message, agent->message);
+}
+
+static void
+report(struct agent *agent)
+{
+    bool heartbeat = time_msec() >= agent->heartbeat_at;
+    if (heartbeat) {
+        agent->heartbeat_at = time_msec() + HEARTBEAT_MS;
+        look_at_node(agent);
+    }
+    update_message(agent);
+    if (heartbeat || has_news(agent)) {
+        tell_status(agent);
+    }
+}
+
+/* --- Loop ------------------------------------------------------------------------------------ */
+
+void
+agent_run(struct agent *agent)
+{
+    store_run(agent->store);
+    read_desired(agent);
+    ovs_config_run(agent->ovs_config);
+    if (!agent->adopted && ovs_config_is_loaded(agent->ovs_config)) {
+        cni_server_adopt(agent->cni);
+        agent->adopted = true;
+    }
+    agent->confirmed = ofswitch_confirmed(agent->sw);
+    cni_server_run(agent->cni, agent->known ? agent->records : NULL);
+    lower_desired(agent);
+    program_switch(agent);
+    gateway_run(agent->gateway);
+    collector_run(agent->collector);
+    report(agent);
+}
+
+void
+agent_wait(struct agent *agent)
+{
+    store_wait(agent->store);
+    ovs_config_wait(agent->ovs_config);
+    cni_server_wait(agent->cni);
+    if (agent->ports_known) {
+        ofswitch_wait(agent->sw);
+    }
+    if (agent->confirmed != ofswitch_confirmed(agent->sw)) {
+        poll_immediate_wake(); /* The CNI server waits for that. */
+    }
+    gateway_wait(agent->gateway);
+    collector_wait(agent->collector);
+    poll_timer_wait_until(agent->heartbeat_at);
+}

@@ -1,0 +1,264 @@
+/* virga-agent: programs Open vSwitch on one node. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent.h"
+#include "base/prefix.h"
+#include "command-line.h"
+#include "daemon.h"
+#include "dirs.h"
+#include "fatal-signal.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "stream-ssl.h"
+#include "stream.h"
+#include "unixctl.h"
+#include "util.h"
+
+#define DEFAULT_RUNDIR "/run/virga"
+#define DEFAULT_OVS_RUNDIR "/run/openvswitch"
+
+static void
+usage(void)
+{
+    printf("%s: programs Open vSwitch on one node of a Virga cluster\n"
+           "usage: %s --db=REMOTE --node=NAME --vtep=IP [OPTION...]\n\n"
+           "  --db=REMOTE          the Virga database (unix:FILE, tcp:IP:PORT, ssl:IP:PORT;\n"
+           "                       several separated by commas)\n"
+           "  --node=NAME          name of this node, as in the nodeName of pods\n"
+           "  --vtep=IP            address of this node in the underlay; tunnels end there\n"
+           "  --rundir=DIR         sockets and pidfile (default: " DEFAULT_RUNDIR ")\n"
+           "  --ovs-rundir=DIR     where ovs-vswitchd runs (default: " DEFAULT_OVS_RUNDIR ")\n"
+           "  --ovs-db=REMOTE      database of Open vSwitch (default: unix:OVS-RUNDIR/db.sock)\n"
+           "  --datapath=TYPE      netdev (default, no kernel module) or system\n",
+           program_name, program_name);
+    daemon_usage();
+    vlog_usage();
+    stream_usage("REMOTE", true, false, true);
+    printf("\nOther options:\n"
+           "  -h, --help           display this help message\n"
+           "  -V, --version        display version information\n\n"
+           "The agent removes no flow when it ends.  Ask it with\n"
+           "  ovs-appctl -t RUNDIR/virga-agent.ctl show\n");
+    exit(EXIT_SUCCESS);
+}
+
+struct arguments {
+    struct agent_options agent;
+    const char *vtep;
+};
+
+enum {
+    OPT_DB = UCHAR_MAX + 1,
+    OPT_NODE,
+    OPT_VTEP,
+    OPT_RUNDIR,
+    OPT_OVS_RUNDIR,
+    OPT_OVS_DB,
+    OPT_DATAPATH,
+    OPT_BOOTSTRAP_CA_CERT,
+    VLOG_OPTION_ENUMS,
+    DAEMON_OPTION_ENUMS,
+    SSL_OPTION_ENUMS,
+};
+
+static const struct option long_options[] = {
+    { "db", required_argument, NULL, OPT_DB },
+    { "node", required_argument, NULL, OPT_NODE },
+    { "vtep", required_argument, NULL, OPT_VTEP },
+    { "rundir", required_argument, NULL, OPT_RUNDIR },
+    { "ovs-rundir", required_argument, NULL, OPT_OVS_RUNDIR },
+    { "ovs-db", required_argument, NULL, OPT_OVS_DB },
+    { "datapath", required_argument, NULL, OPT_DATAPATH },
+    { "bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT },
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    VLOG_LONG_OPTIONS,
+    DAEMON_LONG_OPTIONS,
+    STREAM_SSL_LONG_OPTIONS,
+    { NULL, 0, NULL, 0 },
+};
+
+static void
+parse_library_option(int c)
+{
+    switch (c) {
+        VLOG_OPTION_HANDLERS
+        DAEMON_OPTION_HANDLERS
+        STREAM_SSL_OPTION_HANDLERS
+    case OPT_BOOTSTRAP_CA_CERT:
+        stream_ssl_set_ca_cert_file(optarg, true);
+        break;
+    default:
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void
+parse_option(int c, struct arguments *args)
+{
+    switch (c) {
+    case OPT_DB:
+        args->agent.db = optarg;
+        break;
+    case OPT_NODE:
+        args->agent.node = optarg;
+        break;
+    case OPT_VTEP:
+        args->vtep = optarg;
+        break;
+    case OPT_RUNDIR:
+        args->agent.rundir = optarg;
+        break;
+    case OPT_OVS_RUNDIR:
+        args->agent.ovs_rundir = optarg;
+        break;
+    case OPT_OVS_DB:
+        args->agent.ovs_db = optarg;
+        break;
+    case OPT_DATAPATH:
+        args->agent.datapath = optarg;
+        break;
+    case 'h':
+        usage();
+        break;
+    case 'V':
+        ovs_print_version(0, 0);
+        exit(EXIT_SUCCESS);
+    default:
+        parse_library_option(c);
+    }
+}
+
+static void
+parse_options(int argc, char *argv[], struct arguments *args)
+{
+    char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
+    int c;
+    while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        parse_option(c, args);
+    }
+    free(short_options);
+    if (optind < argc) {
+        ovs_fatal(0, "unexpected argument \"%s\" (use --help for help)", argv[optind]);
+    }
+}
+
+/* The default places of pidfile and log follow from the run directory, and
+ * the library asks for them while it parses options. */
+static void
+set_directories(int argc, char *argv[])
+{
+    const char *rundir = DEFAULT_RUNDIR;
+    for (int i = 1; i < argc; i++) {
+        if (!strncmp(argv[i], "--rundir=", 9)) {
+            rundir = argv[i] + 9;
+        } else if (!strcmp(argv[i], "--rundir") && i + 1 < argc) {
+            rundir = argv[i + 1];
+        }
+    }
+    setenv("OVS_RUNDIR", rundir, 1);
+    setenv("OVS_LOGDIR", "/var/log/virga", 0);
+}
+
+static void
+check_arguments(struct arguments *args)
+{
+    struct agent_options *a = &args->agent;
+    if (!a->db || !a->node || !args->vtep) {
+        ovs_fatal(0, "--db, --node and --vtep are required (use --help for help)");
+    }
+    if (strcmp(a->datapath, "netdev") && strcmp(a->datapath, "system")) {
+        ovs_fatal(0, "--datapath=%s: must be netdev or system", a->datapath);
+    }
+    char *error = addr_parse(args->vtep, &a->vtep);
+    if (error) {
+        ovs_fatal(0, "--vtep=%s: %s", args->vtep, error);
+    }
+    if (!addr_is_ip4(&a->vtep)) {
+        ovs_fatal(0, "--vtep=%s: must be an IPv4 address", args->vtep);
+    }
+    if (mkdir(a->rundir, 0755) && errno != EEXIST) {
+        ovs_fatal(errno, "%s", a->rundir);
+    }
+}
+
+static void
+exit_command(struct unixctl_conn *conn, int argc, const char *argv[], void *exiting_)
+{
+    bool *exiting = exiting_;
+    *exiting = true;
+    unixctl_command_reply(conn, NULL);
+}
+
+static struct unixctl_server *
+create_unixctl(const char *rundir)
+{
+    char *path = xasprintf("%s/virga-agent.ctl", rundir);
+    struct unixctl_server *server;
+    int error = unixctl_server_create(path, &server);
+    if (error) {
+        ovs_fatal(error, "%s", path);
+    }
+    free(path);
+    return server;
+}
+
+static void
+run(const struct agent_options *opt)
+{
+    struct unixctl_server *unixctl = create_unixctl(opt->rundir);
+    bool exiting = false;
+    unixctl_command_register("exit", "", 0, 0, exit_command, &exiting);
+    char *error = NULL;
+    struct agent *agent = agent_create(opt, &error);
+    if (!agent) {
+        ovs_fatal(0, "%s", error);
+    }
+    daemonize_complete();
+    while (!exiting) {
+        agent_run(agent);
+        unixctl_server_run(unixctl);
+
+        agent_wait(agent);
+        unixctl_server_wait(unixctl);
+        if (exiting) {
+            poll_immediate_wake();
+        }
+        poll_block();
+    }
+    agent_destroy(agent);
+    unixctl_server_destroy(unixctl);
+}
+
+int
+main(int argc, char *argv[])
+{
+    set_directories(argc, argv);
+    ovs_cmdl_proctitle_init(argc, argv);
+    ovs_set_program_name(argv[0], VIRGA_VERSION);
+    fatal_ignore_sigpipe();
+    struct arguments args = {
+        .agent = {
+            .rundir = DEFAULT_RUNDIR,
+            .ovs_rundir = DEFAULT_OVS_RUNDIR,
+            .datapath = "netdev",
+        },
+    };
+    set_pidfile(NULL); /* RUNDIR/virga-agent.pid, unless an option says another. */
+    parse_options(argc, argv, &args);
+    char *ovs_db = xasprintf("unix:%s/db.sock", args.agent.ovs_rundir);
+    if (!args.agent.ovs_db) {
+        args.agent.ovs_db = ovs_db;
+    }
+    check_arguments(&args);
+    daemonize_start(false);
+    run(&args.agent);
+    free(ovs_db);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,79 @@
+/* See apply.h. */
+#include "programs/virga-controller/apply.h"
+
+#include <string.h>
+
+#include "compile/compile.h"
+#include "model/objects.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/vlog.h"
+#include "sources/object_store.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(apply);
+
+static const char *
+meta_string(const json_t *object, const char *member)
+{
+    const char *s = json_string_value(
+        json_object_get(json_object_get(object, "metadata"), member));
+    return s ? s : "";
+}
+
+static bool
+set_object(struct compile *compile, const struct resource_kind *kind, const json_t *object,
+           struct field_errors *errors)
+{
+    if (!strcmp(kind->kind, "Namespace")) {
+        struct k8s_namespace *ns = k8s_namespace_decode(object, errors);
+        if (ns) {
+            compile_set_namespace(compile, ns);
+        }
+        return ns != NULL;
+    } else if (!strcmp(kind->kind, "Pod")) {
+        struct k8s_pod *pod = k8s_pod_decode(object, errors);
+        if (pod) {
+            compile_set_pod(compile, pod);
+        }
+        return pod != NULL;
+    } else if (!strcmp(kind->kind, "NetworkPolicy")) {
+        struct network_policy *policy = network_policy_decode(object, errors);
+        if (policy) {
+            compile_set_policy(compile, policy);
+        }
+        return policy != NULL;
+    }
+    return true;
+}
+
+void
+apply_object(struct compile *compile, const struct resource_kind *kind, const json_t *object)
+{
+    struct field_errors errors;
+    field_errors_init(&errors);
+    if (!set_object(compile, kind, object, &errors)) {
+        struct ds text = DS_EMPTY_INITIALIZER;
+        if (errors.n) {
+            field_error_format(&errors.a[0], &text);
+        }
+        VLOG_ERR("%s %s/%s is ignored: %s", kind->kind, meta_string(object, "namespace"),
+                 meta_string(object, "name"), ds_cstr(&text));
+        ds_destroy(&text);
+        apply_deletion(compile, kind, meta_string(object, "namespace"),
+                       meta_string(object, "name"));
+    }
+    field_errors_uninit(&errors);
+}
+
+void
+apply_deletion(struct compile *compile, const struct resource_kind *kind, const char *ns,
+               const char *name)
+{
+    if (!strcmp(kind->kind, "Namespace")) {
+        compile_del_namespace(compile, name);
+    } else if (!strcmp(kind->kind, "Pod")) {
+        compile_del_pod(compile, ns, name);
+    } else if (!strcmp(kind->kind, "NetworkPolicy")) {
+        compile_del_policy(compile, ns, name);
+    }
+}
