@@ -1,0 +1,185 @@
+"""Dead daemons: what is there keeps forwarding and enforcing, and comes back the same."""
+import socket
+import threading
+from contextlib import contextmanager
+
+from e2elib.harness import allowed, denied, wait_until
+from e2elib.objects import namespace, pod, pods_peer, policy, rule
+from e2elib.runner import check, equal, test
+from e2elib.wire import Connection, Ear, open_socket
+
+SERVER, NEAR, FAR = "f/server", "f/near", "f/far"
+GOOD_PORT, BAD_PORT = 80, 81
+
+
+def stage(lab):
+    lab.apply(namespace("f"), pod(SERVER, "node-1", ["80/TCP", "81/TCP", "80/UDP"], app="server"),
+              pod(NEAR, "node-1", app="client"), pod(FAR, "node-2", app="client"),
+              policy("f/p", {"app": "server"}, ingress=[
+                  rule("from", [pods_peer(app="client")], ["80/TCP"])]))
+
+
+RIGHT = (allowed((NEAR, SERVER, 80), (FAR, SERVER, 80))
+         + denied((NEAR, SERVER, 81), (FAR, SERVER, 81), (FAR, SERVER, "80/UDP")))
+
+
+@contextmanager
+def traffic(lab):
+    """Connections that must live and datagrams that must not arrive, all the while."""
+    connections = {n: Connection(lab.netns(n), lab.ip(SERVER), GOOD_PORT) for n in (NEAR, FAR)}
+    stop, lost = threading.Event(), []
+
+    def talk(name, connection):
+        count = 0
+        while not stop.is_set():
+            count += 1
+            if not connection.echo(f"line {count}", timeout=10):
+                lost.append(f"the connection of {name} died at line {count}")
+                return
+        if not count:
+            lost.append(f"the connection of {name} was never used")
+
+    def knock(name):
+        while not stop.is_set():
+            sock = open_socket(lab.netns(name), socket.SOCK_DGRAM)
+            sock.sendto(b"knock", (lab.ip(SERVER), GOOD_PORT))
+            sock.close()
+
+    workers = [threading.Thread(target=talk, args=item) for item in connections.items()]
+    workers += [threading.Thread(target=knock, args=(name,)) for name in (NEAR, FAR)]
+    with Ear(lab.netns(SERVER), "eth0") as ear:
+        for worker in workers:
+            worker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for worker in workers:
+                worker.join()
+    for connection in connections.values():
+        connection.close()
+    check(not lost, "; ".join(lost))
+    arrived = [f for f in ear.heard(protocol=17, dport=GOOD_PORT) if not f.outgoing]
+    equal(len(arrived), 0, "denied datagrams that arrived")
+
+
+@test
+def agent_restart_keeps_connections_and_denials(lab):
+    stage(lab)
+    with traffic(lab):
+        for node in ("node-1", "node-2"):
+            lab.run("kill", "agent", node)
+            lab.expect(RIGHT, f"with the agent of {node} dead")
+            lab.run("start", "agent", node)
+            lab.parts.wait_nodes_ready(lab.inst.nodes())
+            lab.expect(RIGHT, f"after the agent of {node} came back")
+
+
+@test
+def agent_restart_takes_over_what_changed_meanwhile(lab):
+    stage(lab)
+    lab.run("kill", "agent", "node-1")
+    lab.api.merge("/apis/networking.k8s.io/v1/namespaces/f/networkpolicies/p",
+                  {"spec": {"ingress": [rule("from", None, ["81/TCP"])]}})
+    lab.expect(RIGHT, "the old policy holds while the agent is dead")
+    lab.run("start", "agent", "node-1")
+    lab.parts.wait_nodes_ready(lab.inst.nodes())
+    lab.api.sync()
+    lab.expect(allowed((NEAR, SERVER, 81), (FAR, SERVER, 81))
+               + denied((NEAR, SERVER, 80), (FAR, SERVER, 80)))
+
+
+@test
+def agent_restart_does_not_touch_good_flows(lab):
+    """A restarted agent finds its flows in the switch and leaves them: ages go on."""
+    stage(lab)
+
+    def oldest():
+        dump = lab.node("node-1", "ovs-ofctl", "dump-flows", "br-int")
+        ages = [float(word[9:-2]) for line in dump.splitlines()
+                for word in line.split() if word.startswith("duration=")]
+        return len(ages), min(ages)
+    before = oldest()
+    lab.run("kill", "agent", "node-1")
+    lab.run("start", "agent", "node-1")
+    lab.parts.wait_nodes_ready(lab.inst.nodes())
+    after = oldest()
+    check(after[1] >= before[1], f"the youngest flow was {before[1]} s old and is {after[1]} s now")
+
+
+@test
+def controller_dead_agents_enforce(lab):
+    stage(lab)
+    with traffic(lab):
+        lab.run("kill", "controller")
+        lab.expect(RIGHT, "with the controller dead")
+        lab.run("start", "controller")
+        lab.parts.wait_nodes_ready(lab.inst.nodes())
+    lab.expect(RIGHT, "after the controller came back")
+
+
+@test
+def database_dead_agents_forward(lab):
+    stage(lab)
+    with traffic(lab):
+        lab.run("kill", "db")
+        lab.expect(RIGHT, "with the database dead")
+        lab.run("start", "db")
+        wait_until(lab.parts.controller_answers, 30, "the controller to lead again")
+        lab.parts.wait_nodes_ready(lab.inst.nodes())
+    lab.expect(RIGHT, "after the database came back")
+    lab.delete("networkpolicy", "f/p")
+    lab.expect(allowed((NEAR, SERVER, 81), (FAR, SERVER, "80/UDP")))
+
+
+@test
+def everything_dead_and_back_is_the_same(lab):
+    stage(lab)
+
+    def picture():
+        status = lab.api.status()
+        objects = {}
+        for path in ("/api/v1/namespaces", "/api/v1/pods",
+                     "/apis/networking.k8s.io/v1/networkpolicies"):
+            for o in lab.api.get(path)["items"]:
+                objects[path, o["metadata"].get("namespace"), o["metadata"]["name"]] = (
+                    o["metadata"]["uid"], o.get("spec"), o["metadata"].get("creationTimestamp"))
+        return (objects, sorted((p["namespace"], p["name"], p["ips"], p["identity"], p["endpoint"])
+                                for p in status["pods"]),
+                sorted((n["name"], n["vni"], n["zone"], n["subnets"]) for n in status["networks"]))
+
+    rules = {r["id"]: r["policy"] for r in lab.api.get("/virga/v1/stats")["rules"]}
+    before = picture()
+    lab.run("kill", "controller")
+    lab.run("kill", "db")
+    for node in lab.inst.nodes():
+        lab.run("kill", "agent", node)
+    lab.expect(RIGHT, "with everything dead")
+    lab.run("start", "db")
+    lab.run("start", "controller")
+    for node in lab.inst.nodes():
+        lab.run("start", "agent", node)
+    lab.parts.wait_nodes_ready(lab.inst.nodes())
+    after = picture()
+    for name, was, now in zip(("objects", "pods", "networks"), before, after):
+        equal(now, was, name)
+    equal({r["id"]: r["policy"] for r in lab.api.get("/virga/v1/stats")["rules"]}, rules, "rule ids")
+    lab.expect(RIGHT, "after everything came back")
+    lab.apply(pod("f/new", "node-2", app="client"))
+    check(lab.ip("f/new") not in [lab.ip(n) for n in (SERVER, NEAR, FAR)], "an address twice")
+    lab.expect(allowed(("f/new", SERVER, 80)) + denied(("f/new", SERVER, 81)))
+
+
+@test
+def switch_left_alone_when_controller_and_database_are_empty_handed(lab):
+    """An agent that starts while the database is away keeps what the switch has."""
+    stage(lab)
+    with traffic(lab):
+        lab.run("kill", "db")
+        lab.run("kill", "agent", "node-1")
+        lab.run("start", "agent", "node-1")
+        lab.expect(RIGHT, "with no database to read")
+        lab.run("start", "db")
+        wait_until(lab.parts.controller_answers, 30, "the controller to lead again")
+        lab.parts.wait_nodes_ready(lab.inst.nodes())
+    lab.expect(RIGHT)
