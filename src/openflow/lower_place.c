@@ -1,6 +1,8 @@
 /* Lowering of what says where things are: nodes, networks, endpoints. */
 #include "openflow/lower_flows.h"
 
+#include <string.h>
+
 #include "packets.h"
 
 /* IPv4 part of a mapped address. */
@@ -133,6 +135,23 @@ lower_remote_tunnel(const struct lower_context *ctx, const struct flow_sink *sin
     flow_draft_uninit(&d);
 }
 
+static void
+lower_node_address(const struct lower_context *ctx, const struct flow_sink *sink,
+                   const struct rec_node *node, const struct in6_addr *addr, uint64_t cookie)
+{
+    if (!addr_is_ip4(addr)) {
+        return;
+    }
+    if (node->r.key == ctx->node) {
+        lower_own_address(ctx, sink, addr, cookie);
+    } else if (addr_is_ip4(&node->vtep)) {
+        lower_remote_address(ctx, sink, node, addr, cookie);
+    }
+}
+
+/* The VTEP is always one of the addresses: were it a part of the world, a pod's
+ * packet to it would leave with this node's address, and an overlay packet
+ * inside would be believed. */
 void
 lower_node(const struct lower_context *ctx, const struct flow_sink *sink,
            const struct rec_node *node)
@@ -147,15 +166,10 @@ lower_node(const struct lower_context *ctx, const struct flow_sink *sink,
     if (!own && addr_is_ip4(&node->vtep)) {
         lower_remote_tunnel(ctx, sink, node, cookie);
     }
+    lower_node_address(ctx, sink, node, &node->vtep, cookie);
     for (size_t i = 0; i < node->n_addresses; i++) {
-        const struct in6_addr *addr = &node->addresses[i];
-        if (!addr_is_ip4(addr)) {
-            continue;
-        }
-        if (own) {
-            lower_own_address(ctx, sink, addr, cookie);
-        } else if (addr_is_ip4(&node->vtep)) {
-            lower_remote_address(ctx, sink, node, addr, cookie);
+        if (memcmp(&node->addresses[i], &node->vtep, sizeof node->vtep)) {
+            lower_node_address(ctx, sink, node, &node->addresses[i], cookie);
         }
     }
 }
@@ -204,7 +218,8 @@ lower_zone(const struct flow_sink *sink, const struct rec_network *network)
     flow_draft_uninit(&d);
 }
 
-/* An address of a subnet that no endpoint has is nowhere, not in the world. */
+/* An address of a subnet that no endpoint has is nowhere, not in the world; and
+ * none of them can come in by the host, whatever a neighbour of it claims. */
 static void
 lower_subnet(const struct flow_sink *sink, const struct prefix *subnet)
 {
@@ -218,6 +233,13 @@ lower_subnet(const struct flow_sink *sink, const struct prefix *subnet)
     match_set_nw_dst_masked(&d.match, ip4(&subnet->addr), be32_prefix_mask(subnet->plen - 96));
     flow_draft_emit(&d, sink, TABLE_destination, PRIORITY_subnet,
                     VIRGA_COOKIE(COOKIE_DROP, DROP_unknown_destination));
+
+    flow_draft_reset(&d);
+    match_set_dl_type(&d.match, htons(ETH_TYPE_IP));
+    field_match(&d.match, FIELD_origin, SIDE_GATEWAY);
+    match_set_nw_src_masked(&d.match, ip4(&subnet->addr), be32_prefix_mask(subnet->plen - 96));
+    flow_draft_emit(&d, sink, TABLE_destination, PRIORITY_guard,
+                    VIRGA_COOKIE(COOKIE_DROP, DROP_spoofed));
     flow_draft_uninit(&d);
 }
 
