@@ -66,26 +66,14 @@ struct accounting {
 
 /* --- Accounts --------------------------------------------------------- */
 
-static uint32_t
-key_hash(const struct counter *c)
-{
-    return hash_add(hash_3words(c->kind, c->a, c->b), hash_2words(c->c, c->d));
-}
-
-static bool
-key_equal(const struct counter *x, const struct counter *y)
-{
-    return x->kind == y->kind && x->a == y->a && x->b == y->b && x->c == y->c && x->d == y->d;
-}
-
 static struct account *
 account_get(struct accounting *acc, const struct counter *key)
 {
-    uint32_t hash = key_hash(key);
+    uint32_t hash = counter_hash(key);
     struct account *account;
 
     HMAP_FOR_EACH_WITH_HASH (account, hmap_node, hash, &acc->accounts) {
-        if (key_equal(&account->counter, key)) {
+        if (counter_same_key(&account->counter, key)) {
             return account;
         }
     }

@@ -51,7 +51,4 @@ void changes_put_object(struct changes *, const struct store_object *);
 void changes_put_counter(struct changes *, const struct counter *);
 void changes_set_compile_counters(struct changes *, const char *);
 
-bool counter_same_key(const struct counter *, const struct counter *);
-uint32_t counter_hash(const struct counter *);
-
 #endif

@@ -45,17 +45,16 @@ lab_path(const char *name, const char *suffix)
     return xasprintf("%s/%s%s", lab.dir, name, suffix);
 }
 
-/* 'quiet': output goes nowhere.  The child dies with the test. */
+/* Output goes nowhere.  The child dies with the test. */
 static inline pid_t
-lab_spawn(const char *const argv[], bool quiet)
+lab_spawn(const char *const argv[])
 {
     pid_t pid = fork();
 
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (quiet) {
-            freopen("/dev/null", "w", stdout);
-            freopen("/dev/null", "w", stderr);
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) {
+            _exit(126);
         }
         setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
         execvp(argv[0], (char *const *) argv);
@@ -69,7 +68,7 @@ static inline void
 lab_command(const char *const argv[])
 {
     int status;
-    pid_t pid = lab_spawn(argv, true);
+    pid_t pid = lab_spawn(argv);
 
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (!WIFEXITED(status) || WEXITSTATUS(status)) {
@@ -115,8 +114,7 @@ lab_start_server(const char *name, const char *database)
     char *ctl = xasprintf("--unixctl=%s/%s.ctl", lab.dir, name);
 
     s->pid = lab_spawn((const char *[]){ "ovsdb-server", "-vconsole:off", "-vsyslog:off",
-                                         "--no-chdir", remote, ctl, db, NULL },
-                       true);
+                                         "--no-chdir", remote, ctl, db, NULL });
     long long int deadline = time_msec() + DEADLINE_MS;
     while (!lab_can_connect(name)) {
         assert_int_equal(waitpid(s->pid, NULL, WNOHANG), 0);

@@ -100,6 +100,22 @@ compare_addresses(const void *a, const void *b)
     return memcmp(a, b, sizeof(struct in6_addr));
 }
 
+size_t
+addresses_sort(struct in6_addr *a, size_t n)
+{
+    size_t n_unique = 0;
+
+    if (n) {
+        qsort(a, n, sizeof *a, compare_addresses);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!n_unique || memcmp(&a[n_unique - 1], &a[i], sizeof *a)) {
+            a[n_unique++] = a[i];
+        }
+    }
+    return n_unique;
+}
+
 char *
 addresses_decode(char *const *texts, size_t n, struct in6_addr **addresses)
 {

@@ -113,6 +113,9 @@ struct counter {
     uint64_t hits, packets, bytes;
     uint64_t raw_hits, raw_packets, raw_bytes;
 };
+/* By kind and a..d. */
+bool counter_same_key(const struct counter *, const struct counter *);
+uint32_t counter_hash(const struct counter *);
 /* Agent: puts (by kind and a..d) into its rows; batched like all puts. */
 void store_put_counter(struct store *, const struct counter *);
 void store_each_counter(struct store *, const char *node, /* NULL: all nodes. */

@@ -90,6 +90,8 @@ const struct virgarec_node *node_row_find(const struct store *, const char *name
 bool status_differs(struct store *);
 void status_write(struct store *, struct ovsdb_idl_txn *);
 bool node_row_vtep(const struct virgarec_node *, struct in6_addr *);
+/* Sorts; returns how many are left without duplicates. */
+size_t addresses_sort(struct in6_addr *, size_t n);
 char *addresses_decode(char *const *texts, size_t n, struct in6_addr **);
 
 /* store_counters.c */

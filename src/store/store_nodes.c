@@ -119,6 +119,7 @@ node_status_clone(const struct store_node_status *src)
     status->addresses = src->n_addresses
                             ? xmemdup(src->addresses, src->n_addresses * sizeof *src->addresses)
                             : NULL;
+    status->n_addresses = addresses_sort(status->addresses, status->n_addresses);
     status->message = xstrdup(src->message ? src->message : "");
     return status;
 }

@@ -216,9 +216,27 @@ random_record(enum record_kind kind, uint32_t key)
     OVS_NOT_REACHED();
 }
 
+/* One member of a set comes, one goes: the way most changes of sets are. */
+static void
+change_members(struct records *rs)
+{
+    const struct rec_set *old = records_set(rs, 1 + random_range(20));
+
+    if (!old || old->n_identities < 10) {
+        return;
+    }
+    struct rec_set *s = (struct rec_set *) record_clone(&old->r);
+    size_t n = s->n_identities;
+    s->identities[n - 1] += 1 + random_range(3);
+    memmove(&s->identities[3], &s->identities[4], (n - 4) * sizeof *s->identities);
+    s->n_identities--;
+    records_put(rs, &s->r);
+}
+
 static void
 random_step(struct records *rs)
 {
+    change_members(rs);
     for (uint32_t n = 1 + random_range(20); n > 0; n--) {
         enum record_kind kind = RECORD_NETWORK + random_range(N_RECORD_KINDS - RECORD_NETWORK);
         struct record *rec = random_record(kind, 1 + random_range(20));

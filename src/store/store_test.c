@@ -276,6 +276,11 @@ test_equal_status_is_not_written(void **state)
         store_set_node_status(agent, &node);
         lab_run();
     }
+
+    /* Nor for another order of the same addresses. */
+    struct in6_addr twice[] = { address, address };
+    node.addresses = twice;
+    node.n_addresses = 2;
     node.applied = 4;
     store_set_node_status(agent, &node);
     lab_until(nodes_are(other, "node-a 172.30.0.1 172.30.0.1 4 2 1000500 ready \"\" 77"));
