@@ -74,7 +74,7 @@ def down(inst):
 
 
 def _start(inst, n_nodes):
-    inst.save_settings(nodes=n_nodes, build=inst.build())
+    inst.save_settings(root=inst.root, name=inst.name, nodes=n_nodes, build=inst.build())
     nodes, parts = inst.nodes(), Parts(inst)
     for program in ("virga-controller", "virga-agent", "virga-cni", "virgactl"):
         inst.program(program)

@@ -40,13 +40,14 @@ class Parts:
         argv = [*argv, f"--pidfile={pidfile}", f"--log-file={inst.path('log', name + '.log')}",
                 "-vconsole:off", "--no-chdir", "--detach"]
         env = dict(env or os.environ)
+        log = inst.path("log", name)
         if inst.build().endswith("-san"):
-            env["ASAN_OPTIONS"] = f"log_path={inst.path('log', name + '.asan')}"
-            env["UBSAN_OPTIONS"] = f"print_stacktrace=1:log_path={inst.path('log', name + '.ubsan')}"
+            env["ASAN_OPTIONS"] = f"log_path={log}.asan"
+            env["UBSAN_OPTIONS"] = f"print_stacktrace=1:log_path={log}.ubsan"
         try:
             run(in_netns(netns, argv) if netns else argv, env=env)
         except LabError as e:
-            raise LabError(f"{name} does not start: {e}; see {inst.path('log', name + '.log')}") from e
+            raise LabError(f"{name} does not start: {e}; see {log}.log") from e
 
     def start_db(self):
         inst, rundir = self.inst, self.inst.path("db")

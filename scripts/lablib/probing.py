@@ -60,7 +60,8 @@ def probe(inst, tries, timeout):
     probers = []
     for netns, lines in by_source.items():
         prober = subprocess.Popen(
-            [inst.program("labpod"), f"--netns=/run/netns/{netns}", "probe", str(int(timeout * 1000))],
+            [inst.program("labpod"), f"--netns=/run/netns/{netns}", "probe",
+             str(int(timeout * 1000))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         prober.stdin.write("".join(lines))
         prober.stdin.close()

@@ -111,7 +111,7 @@ parse_address(const char *s, struct sockaddr_storage *ss, int *length)
 char *
 http_listen_tcp(const char *address, int *fdp)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
     int length = sizeof ss;
     if (!parse_address(address, &ss, &length)) {
         return xasprintf("%s: not an address with a port, such as 127.0.0.1:8001", address);

@@ -393,9 +393,8 @@ test_body_cap(void **state OVS_UNUSED)
     close(fd);
 
     fd = dial_unix(f);
+    /* The size of the chunk is enough to know. */
     say(fd, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n");
-    say(fd, body);
-    say(fd, "\r\n0\r\n\r\n");
     answer = hear(fd, "\r\n\r\n");
     assert_has(answer, "HTTP/1.1 413 ");
     free(answer);

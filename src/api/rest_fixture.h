@@ -1,7 +1,7 @@
 /* What the tests of the REST API share: an object store in memory, the API
  * over it, and requests in one line. */
-#ifndef VIRGA_REST_TEST_H
-#define VIRGA_REST_TEST_H 1
+#ifndef VIRGA_REST_FIXTURE_H
+#define VIRGA_REST_FIXTURE_H 1
 
 #include <jansson.h>
 #include <limits.h>

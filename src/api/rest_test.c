@@ -2,7 +2,7 @@
  * exchanges with a real API server. */
 #include "api/rest.h"
 
-#include "api/rest_test.h"
+#include "api/rest_fixture.h"
 
 /* --- Reading and errors -------------------------------------------------------- */
 

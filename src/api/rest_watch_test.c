@@ -1,7 +1,7 @@
 /* Watches: what changes look like through them, and how they end. */
 #include "api/rest.h"
 
-#include "api/rest_test.h"
+#include "api/rest_fixture.h"
 
 /* --- Watches ----------------------------------------------------------------------- */
 

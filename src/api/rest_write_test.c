@@ -1,7 +1,7 @@
 /* create, update, patch and delete as a Kubernetes client sees them. */
 #include "api/rest.h"
 
-#include "api/rest_test.h"
+#include "api/rest_fixture.h"
 
 /* --- Writing --------------------------------------------------------------------- */
 
@@ -129,6 +129,33 @@ test_status_subresource(void **state OVS_UNUSED)
     json = do_typed(f, "PATCH " PODS "/a", "application/merge-patch+json",
                     "{\"status\":{\"phase\":\"Failed\"}}", 200);
     assert_at(json, "status/phase", "Succeeded");
+    json_decref(json);
+    fixture_destroy(f);
+}
+
+/* Conditions on a policy are the controller's: a client that writes the
+ * policy without them does not take them away. */
+static void
+test_status_of_a_policy_stays(void **state OVS_UNUSED)
+{
+    struct fixture *f = fixture_with_namespace();
+    const struct resource_kind *kind = resource_kind_by_path("networking.k8s.io", "v1",
+                                                             "networkpolicies");
+    json_t *stored;
+    expect(f, "POST " POLICIES, POLICY("p", "{\"podSelector\":{}}"), 201);
+    json_t *object = json_deep_copy(object_store_get(f->objects, kind, "x", "p"));
+    json_object_set_new(object, "status", json_pack("{s:s}", "note", "kept"));
+    object_store_update(f->objects, kind, "x", "p", object, true, &stored);
+
+    json_t *json = do_request(f, "PUT " POLICIES "/p",
+                              POLICY("p", "{\"podSelector\":{\"matchLabels\":{\"a\":\"b\"}}}"),
+                              200);
+    assert_at(json, "spec/podSelector/matchLabels/a", "b");
+    assert_at(json, "status/note", "kept");
+    json_decref(json);
+    json = do_typed(f, "PATCH " POLICIES "/p", "application/merge-patch+json", "{\"status\":null}",
+                    200);
+    assert_at(json, "status/note", "kept");
     json_decref(json);
     fixture_destroy(f);
 }
@@ -271,6 +298,7 @@ main(void)
         cmocka_unit_test(test_create_twice),
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_status_subresource),
+        cmocka_unit_test(test_status_of_a_policy_stays),
         cmocka_unit_test(test_patch),
         cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_delete),

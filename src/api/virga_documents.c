@@ -8,7 +8,6 @@
 #include "api/virga_views.h"
 #include "base/records.h"
 #include "compile/compile.h"
-#include "hash.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
 #include "sources/object_store.h"
@@ -159,19 +158,12 @@ struct sums {
     struct hmap sums;
 };
 
-static uint32_t
-counter_hash(const struct counter *c)
-{
-    return hash_3words(c->a, c->b, hash_2words(c->c, c->d));
-}
-
 static struct sum *
 find_sum(const struct sums *sums, const struct counter *key)
 {
     struct sum *sum;
     HMAP_FOR_EACH_WITH_HASH (sum, node, counter_hash(key), &sums->sums) {
-        const struct counter *c = &sum->c;
-        if (c->a == key->a && c->b == key->b && c->c == key->c && c->d == key->d) {
+        if (counter_same_key(&sum->c, key)) {
             return sum;
         }
     }
@@ -220,7 +212,7 @@ sums_uninit(struct sums *sums)
 static json_t *
 rule_to_json(const struct rec_rule *rule, const struct sums *sums)
 {
-    const struct counter key = { .a = rule->r.key };
+    const struct counter key = { .kind = COUNTER_RULE, .a = rule->r.key };
     const struct sum *sum = find_sum(sums, &key);
     struct ds text = DS_EMPTY_INITIALIZER;
     record_format(&rule->r, &text);

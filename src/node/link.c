@@ -310,12 +310,19 @@ quiet_ip6(const char *ifname)
     free(path);
 }
 
-/* Without TX checksums the kernel also turns off segmentation for the pod. */
+/* A switch in user space gets packets as the pod sends them: whole, with
+ * their checksums, and no longer than the MTU. */
+static char *
+drop_offloads(const struct ns_socks *s, const char *ifname)
+{
+    char *error = ethtool_set(s, ifname, ETHTOOL_STXCSUM, 0);
+    return error ? error : ethtool_set(s, ifname, ETHTOOL_STSO, 0);
+}
+
 static char *
 setup_pod_end(const struct ns_socks *s, const struct link_pod *pod)
 {
-    char *error = pod->checksum_offload ? NULL
-                                        : ethtool_set(s, pod->pod_ifname, ETHTOOL_STXCSUM, 0);
+    char *error = pod->checksum_offload ? NULL : drop_offloads(s, pod->pod_ifname);
     if (!error) {
         error = set_up(s, "lo");
     }
@@ -562,10 +569,15 @@ compare_addrs(const void *a, const void *b)
 static bool
 is_bridge(const char *ifname)
 {
-    char *path = xasprintf("/sys/class/net/%s/bridge", ifname);
-    bool there = !access(path, F_OK);
-    free(path);
-    return there;
+    struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+    struct ifreq ifr = { .ifr_data = (void *) &info };
+    ovs_strzcpy(ifr.ifr_name, ifname, sizeof ifr.ifr_name);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool bridge = fd >= 0 && !ioctl(fd, SIOCETHTOOL, &ifr) && !strcmp(info.driver, "bridge");
+    if (fd >= 0) {
+        close(fd);
+    }
+    return bridge;
 }
 
 /* The name of the interface that has 'addr', "" if none. */

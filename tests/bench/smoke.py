@@ -11,6 +11,7 @@ import time
 
 from e2elib.harness import Lab
 from e2elib.objects import namespace, pod, pods_peer, policy, rule
+from e2elib.runner import keep_logs
 from lablib.system import read_pid
 
 CHANGES = 20       # Policy changes to take the median of.
@@ -41,6 +42,7 @@ def run(root):
         figures += policy_figures(lab)
         figures += probe_figures(lab)
     finally:
+        keep_logs(lab, "bench-logs")
         lab.stop()
     return figures
 

@@ -148,8 +148,8 @@ def spoofed_packets_are_dropped_and_counted(lab):
     lies = {
         "somebody else's address": Ether(src=own_mac, dst=router) / IP(src=victim, dst=target)
         / UDP(sport=5555, dport=80) / b"lie",
-        "an address of the world": Ether(src=own_mac, dst=router) / IP(src="203.0.113.9", dst=target)
-        / UDP(sport=5556, dport=80) / b"lie",
+        "an address of the world": Ether(src=own_mac, dst=router)
+        / IP(src="203.0.113.9", dst=target) / UDP(sport=5556, dport=80) / b"lie",
         "the node's address": Ether(src=own_mac, dst=router) / IP(src=vtep("node-1"), dst=target)
         / UDP(sport=5557, dport=80) / b"lie",
         "another MAC": Ether(src="02:56:de:ad:be:ef", dst=router) / IP(src=own, dst=target)

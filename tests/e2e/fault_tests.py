@@ -148,7 +148,10 @@ def everything_dead_and_back_is_the_same(lab):
                                 for p in status["pods"]),
                 sorted((n["name"], n["vni"], n["zone"], n["subnets"]) for n in status["networks"]))
 
-    rules = {r["id"]: r["policy"] for r in lab.api.get("/virga/v1/stats")["rules"]}
+    def rules():
+        return {r["id"]: r["policy"] for r in lab.api.get("/virga/v1/stats")["rules"]}
+
+    rules_before = rules()
     before = picture()
     lab.run("kill", "controller")
     lab.run("kill", "db")
@@ -163,7 +166,7 @@ def everything_dead_and_back_is_the_same(lab):
     after = picture()
     for name, was, now in zip(("objects", "pods", "networks"), before, after):
         equal(now, was, name)
-    equal({r["id"]: r["policy"] for r in lab.api.get("/virga/v1/stats")["rules"]}, rules, "rule ids")
+    equal(rules(), rules_before, "rule ids")
     lab.expect(RIGHT, "after everything came back")
     lab.apply(pod("f/new", "node-2", app="client"))
     check(lab.ip("f/new") not in [lab.ip(n) for n in (SERVER, NEAR, FAR)], "an address twice")

@@ -68,7 +68,8 @@ SPECS = {
 }
 TEXTS = {
     "bad YAML": (GOOD + "apiVersion: v1\nkind: [unclosed\nmetadata: {}\n", None, []),
-    "unknown kind": (GOOD + "apiVersion: v1\nkind: Gadget\nmetadata:\n  name: x\n", None, ["Gadget"]),
+    "unknown kind": (GOOD + "apiVersion: v1\nkind: Gadget\nmetadata:\n  name: x\n", None,
+                     ["Gadget"]),
     "no name": (GOOD + "apiVersion: v1\nkind: Namespace\nmetadata: {}\n", None, ["metadata.name"]),
     "bad name": (GOOD + "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: No_Good\n", 9,
                  ["metadata.name", "No_Good"]),

@@ -196,7 +196,8 @@ def new_pod_is_born_isolated(lab):
     """A pod that joins later is a subject and a peer at once."""
     stage(lab, policy("t/p", {"role": "server"}, ingress=[
         rule("from", [pods_peer(role="client")], ["80/TCP"])]))
-    lab.apply(pod("t/server-2", "node-2", role="server"), pod("t/client-2", "node-1", role="client"))
+    lab.apply(pod("t/server-2", "node-2", role="server"),
+              pod("t/client-2", "node-1", role="client"))
     lab.expect(allowed(("t/client-2", SERVER, 80), ("t/client-2", "t/server-2", 80),
                        (NEAR, "t/server-2", 80), (FAR, "t/server-2", 80))
                + denied((OTHER, "t/server-2", 80), (SERVER, "t/server-2", 80)))

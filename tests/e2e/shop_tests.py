@@ -111,7 +111,8 @@ def connect_says_allowed_denied_rejected(lab):
             (["shop/api", "outside/visitor", "81/UDP"], (2, "rejected"))):
         done = lab.run("connect", *argv, check_status=False)
         equal((done.returncode, done.stdout.strip()), wanted, f"connect {' '.join(argv)}")
-    answer = json.loads(lab.run("connect", "shop/frontend-1", "shop/redis", "6379", "--json").stdout)
+    done = lab.run("connect", "shop/frontend-1", "shop/redis", "6379", "--json")
+    answer = json.loads(done.stdout)
     equal((answer["result"], answer["answer"]), ("allowed", "shop/redis"), "connect --json")
     equal(lab.run("connect", "shop/nobody", "shop/redis", "1", check_status=False).returncode, 3,
           "exit code for a pod that is not there")

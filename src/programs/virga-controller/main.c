@@ -33,12 +33,12 @@ VLOG_DEFINE_THIS_MODULE(virga_controller);
 
 #define DEFAULT_RUNDIR "/run/virga"
 #define DEFAULT_DB "unix:/run/virga-ovsdb/virga.sock"
-#define DEFAULT_HTTP "127.0.0.1:6680"
 
 struct options {
     char *db;
     char *rundir;
-    char *http; /* NULL: no TCP. */
+    char *http;    /* NULL: no TCP. */
+    char *unixctl; /* NULL: in the run directory. */
 };
 
 static struct latch stop;
@@ -46,18 +46,20 @@ static struct latch stop;
 static void
 usage(void)
 {
-    printf("%s: turns Kubernetes objects into desired network state\n"
-           "usage: %s [OPTIONS]\n"
-           "\nOptions:\n"
-           "  --db=REMOTE      Virga database: unix:FILE or tcp:IP:PORT, several with commas\n"
-           "                   (default: " DEFAULT_DB ")\n"
-           "  --rundir=DIR     for api.sock, token, api.url and the control socket\n"
-           "                   (default: " DEFAULT_RUNDIR ")\n"
-           "  --http=IP:PORT   also serve the API there, on loopback, with the token;\n"
-           "                   port 0: any; \"none\": do not (default: " DEFAULT_HTTP ")\n"
-           "  -h, --help       show this help\n"
-           "  -V, --version    show the version\n",
-           program_name, program_name);
+    printf(
+        "%s: turns Kubernetes objects into desired network state\n"
+        "usage: %s [OPTIONS]\n"
+        "\nOptions:\n"
+        "  --db=REMOTE      Virga database: unix:FILE or tcp:IP:PORT, several with commas\n"
+        "                   (default: " DEFAULT_DB ")\n"
+        "  --rundir=DIR     for api.sock, token, api.url and the control socket\n"
+        "                   (default: " DEFAULT_RUNDIR ")\n"
+        "  --http=IP:PORT   also serve the API there, on loopback, with the token;\n"
+        "                   port 0: any, see api.url\n"
+        "  --unixctl=FILE   control socket (default: virga-controller.ctl in the run directory)\n"
+        "  -h, --help       show this help\n"
+        "  -V, --version    show the version\n",
+        program_name, program_name);
     daemon_usage();
     vlog_usage();
     exit(EXIT_SUCCESS);
@@ -92,11 +94,19 @@ replace(char **option, const char *value)
 static void
 parse_options(int argc, char *argv[], struct options *o)
 {
-    enum { OPT_DB = UCHAR_MAX + 1, OPT_RUNDIR, OPT_HTTP, VLOG_OPTION_ENUMS, DAEMON_OPTION_ENUMS };
+    enum {
+        OPT_DB = UCHAR_MAX + 1,
+        OPT_RUNDIR,
+        OPT_HTTP,
+        OPT_UNIXCTL,
+        VLOG_OPTION_ENUMS,
+        DAEMON_OPTION_ENUMS
+    };
     static const struct option long_options[] = {
         { "db", required_argument, NULL, OPT_DB },
         { "rundir", required_argument, NULL, OPT_RUNDIR },
         { "http", required_argument, NULL, OPT_HTTP },
+        { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         VLOG_LONG_OPTIONS,
@@ -115,6 +125,9 @@ parse_options(int argc, char *argv[], struct options *o)
             break;
         case OPT_HTTP:
             replace(&o->http, optarg);
+            break;
+        case OPT_UNIXCTL:
+            replace(&o->unixctl, optarg);
             break;
         case 'h':
             usage();
@@ -138,7 +151,8 @@ static void
 options_init(int argc, char *argv[], struct options *o)
 {
     o->db = xstrdup(DEFAULT_DB);
-    o->http = xstrdup(DEFAULT_HTTP);
+    o->http = NULL;
+    o->unixctl = NULL;
     char *rundir = find_rundir(argc, argv);
     /* A daemon changes its directory. */
     o->rundir = abs_file_name(NULL, rundir);
@@ -154,6 +168,7 @@ options_uninit(struct options *o)
     free(o->db);
     free(o->rundir);
     free(o->http);
+    free(o->unixctl);
 }
 
 static char *
@@ -213,7 +228,8 @@ static struct unixctl_server *
 start_unixctl(const struct options *o)
 {
     struct unixctl_server *unixctl;
-    char *path = run_file(o, "virga-controller.ctl");
+    char *path = o->unixctl ? abs_file_name(o->rundir, o->unixctl)
+                            : run_file(o, "virga-controller.ctl");
     int error = unixctl_server_create(path, &unixctl);
     if (error) {
         ovs_fatal(error, "cannot listen on %s", path);
@@ -229,16 +245,15 @@ start_http(const struct options *o, struct mailbox *requests)
     char *socket_path = run_file(o, "api.sock");
     char *token_path = run_file(o, "token");
     char *token = NULL;
-    bool tcp = strcmp(o->http, "none") != 0;
     struct http_server *server;
 
-    int error = tcp ? token_load(token_path, &token) : 0;
+    int error = o->http ? token_load(token_path, &token) : 0;
     if (error) {
         ovs_fatal(error, "%s: cannot use this token file", token_path);
     }
     struct http_server_config config = {
         .unix_path = socket_path,
-        .tcp = tcp ? o->http : NULL,
+        .tcp = o->http,
         .token = token,
     };
     char *message = http_server_create(&config, requests, &server);
@@ -339,10 +354,13 @@ main(int argc, char *argv[])
     make_rundir(&options);
     raise_file_limit();
     daemonize_start(false);
+    fatal_signal_init(); /* Wants to be the only thread. */
 
-    struct unixctl_server *unixctl = start_unixctl(&options);
+    /* First the API's socket: it refuses to run beside another controller in
+     * this directory, whose control socket would be taken away otherwise. */
     struct mailbox *requests = mailbox_create();
     struct http_server *server = start_http(&options, requests);
+    struct unixctl_server *unixctl = start_unixctl(&options);
     struct store *store = store_create(options.db, STORE_CONTROLLER);
     struct engine *engine = engine_create(store, requests, send_reply, server);
     write_url(&options, server);

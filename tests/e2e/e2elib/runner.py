@@ -72,7 +72,7 @@ def main(lab, words):
             problem = _goodbye(lab)
             passed, failed = passed + (not problem), failed + bool(problem)
     finally:
-        _keep_logs(lab)
+        keep_logs(lab, "e2e")
         if not os.environ.get("KEEP"):
             lab.stop()
     print(f"{passed} passed, {failed} failed")
@@ -94,8 +94,9 @@ def _goodbye(lab):
     return problem
 
 
-def _keep_logs(lab):
-    target = os.path.join(lab.inst.build(), "e2e")
+def keep_logs(lab, name):
+    """The logs of the lab's daemons as .build/NAME/, for when the lab is gone."""
+    target = os.path.join(lab.inst.build(), name)
     shutil.rmtree(target, ignore_errors=True)
     if os.path.isdir(lab.inst.path("log")):
         shutil.copytree(lab.inst.path("log"), target)

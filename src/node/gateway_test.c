@@ -1,0 +1,59 @@
+#include "node/gateway.h"
+
+#include "base/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/prefix.h"
+
+static struct prefix
+prefix(const char *s)
+{
+    struct prefix p;
+    char *error = prefix_parse(s, true, &p);
+    assert_null(error);
+    return p;
+}
+
+static void
+test_commands(void **state)
+{
+    struct prefix subnets[] = { prefix("10.128.0.0/9"), prefix("192.168.7.0/24"),
+                                prefix("2001:db8::/32") };
+    struct in6_addr nodes[] = { prefix("172.30.0.1").addr, prefix("172.30.0.2").addr };
+    struct gateway_config c = {
+        .subnets = subnets,
+        .n_subnets = 3,
+        .nodes = nodes,
+        .n_nodes = 2,
+    };
+    char *text = gateway_nft_commands("virga0", &c);
+    /* One transaction that replaces the table, whether or not it was there. */
+    assert_ptr_equal(strstr(text, "add table ip virga\ndelete table ip virga\ntable ip virga {\n"),
+                     text);
+    assert_non_null(strstr(text, "elements = { 10.128.0.0/9, 192.168.7.0/24 }"));
+    assert_non_null(strstr(text, "elements = { 172.30.0.1, 172.30.0.2 }"));
+    assert_non_null(strstr(text, "oifname != \"virga0\" ip saddr @pods ip daddr != @pods "
+                                 "ip daddr != @nodes counter masquerade"));
+    free(text);
+}
+
+static void
+test_empty_sets_have_no_elements(void **state)
+{
+    struct gateway_config c = { .n_subnets = 0 };
+    char *text = gateway_nft_commands("virga0", &c);
+    assert_null(strstr(text, "elements"));
+    free(text);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_empty_sets_have_no_elements),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
