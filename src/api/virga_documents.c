@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/identity_names.h"
 #include "api/node_objects.h"
 #include "api/virga_views.h"
 #include "base/records.h"
+#include "base/rule_words.h"
 #include "compile/compile.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
@@ -210,12 +212,12 @@ sums_uninit(struct sums *sums)
 /* --- Stats ----------------------------------------------------------------------- */
 
 static json_t *
-rule_to_json(const struct rec_rule *rule, const struct sums *sums)
+rule_to_json(const struct records *records, const struct rec_rule *rule, const struct sums *sums)
 {
     const struct counter key = { .kind = COUNTER_RULE, .a = rule->r.key };
     const struct sum *sum = find_sum(sums, &key);
     struct ds text = DS_EMPTY_INITIALIZER;
-    record_format(&rule->r, &text);
+    rule_words(records, rule, &text);
     json_t *value = json_pack(
         "{s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s}", "id", (json_int_t) rule->r.key, "policy",
         rule->policy, "direction", rule->direction == RULE_EGRESS ? "egress" : "ingress", "index",
@@ -261,7 +263,8 @@ document_stats(const struct virga_views_sources *from)
     const struct record **rules = records_sorted(records, RECORD_RULE, &n);
     json_t *rules_json = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(rules_json, rule_to_json((const struct rec_rule *) rules[i], &sums));
+        json_array_append_new(rules_json,
+                              rule_to_json(records, (const struct rec_rule *) rules[i], &sums));
     }
     free(rules);
     sums_uninit(&sums);
@@ -273,7 +276,7 @@ document_stats(const struct virga_views_sources *from)
 /* --- Matrix ---------------------------------------------------------------------- */
 
 static json_t *
-identity_label(const struct records *records, uint32_t id)
+identity_label(const struct identity_names *names, uint32_t id)
 {
     static const char *const special[] = {
         [IDENTITY_UNKNOWN] = "unknown",
@@ -281,11 +284,11 @@ identity_label(const struct records *records, uint32_t id)
         [IDENTITY_LOCAL_NODE] = "local-node",
         [IDENTITY_REMOTE_NODE] = "remote-node",
     };
-    const struct rec_identity *identity = records_identity(records, id);
+    const char *labels = identity_names_find(names, id);
     if (id < ARRAY_SIZE(special)) {
         return json_string(special[id]);
     }
-    return identity ? json_string(identity->labels) : json_sprintf("identity %u", id);
+    return labels ? json_string(labels) : json_sprintf("identity %u", id);
 }
 
 static int
@@ -304,10 +307,10 @@ compare_sums(const void *a_, const void *b_)
 }
 
 static json_t *
-pair_to_json(const struct records *records, const struct counter *c)
+pair_to_json(const struct identity_names *names, const struct counter *c)
 {
     return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "from",
-                     identity_label(records, c->a), "to", identity_label(records, c->b),
+                     identity_label(names, c->a), "to", identity_label(names, c->b),
                      "from_identity", (json_int_t) c->a, "to_identity", (json_int_t) c->b,
                      "egress_rule", (json_int_t) c->c, "ingress_rule", (json_int_t) c->d,
                      "packets", (json_int_t) c->packets, "bytes", (json_int_t) c->bytes);
@@ -316,7 +319,6 @@ pair_to_json(const struct records *records, const struct counter *c)
 json_t *
 document_matrix(const struct virga_views_sources *from)
 {
-    const struct records *records = compile_records(from->compile);
     struct sums sums;
     sums_init(&sums, from->store, COUNTER_PAIR);
     struct sum **sorted = xmalloc((hmap_count(&sums.sums) + 1) * sizeof *sorted);
@@ -328,7 +330,7 @@ document_matrix(const struct virga_views_sources *from)
     qsort(sorted, n, sizeof *sorted, compare_sums);
     json_t *pairs = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(pairs, pair_to_json(records, &sorted[i]->c));
+        json_array_append_new(pairs, pair_to_json(from->names, &sorted[i]->c));
     }
     free(sorted);
     sums_uninit(&sums);

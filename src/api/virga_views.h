@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct compile;
+struct identity_names;
 struct http_reply;
 struct http_request;
 struct node_objects;
@@ -24,6 +25,7 @@ struct virga_views_sources {
     struct object_store *objects;
     struct compile *compile;
     const struct node_objects *nodes;
+    const struct identity_names *names;
 };
 
 struct virga_views;

@@ -9,6 +9,7 @@
 
 #include "api/conditions.h"
 #include "api/http_message.h"
+#include "api/identity_names.h"
 #include "api/node_objects.h"
 #include "api/rest.h"
 #include "api/virga_views.h"
@@ -47,6 +48,7 @@ struct engine {
     struct compile *compile;
     struct conditions *conditions;
     struct node_objects *nodes;
+    struct identity_names *names;
     struct virga_views *views;
     bool dirty;               /* Objects or nodes changed since compile_run(). */
     uint64_t ticket;          /* Of the last put. */
@@ -193,8 +195,9 @@ start_leading(struct engine *engine)
     apply_all(engine);
     engine->conditions = conditions_create(engine->objects);
     engine->nodes = node_objects_create(engine->objects);
+    engine->names = identity_names_create(compile_records(engine->compile));
     struct virga_views_sources sources = { engine->store, engine->objects, engine->compile,
-                                           engine->nodes };
+                                           engine->nodes, engine->names };
     engine->views = virga_views_create(&sources, on_reply, engine);
 
     /* From here on changes are written. */
@@ -223,11 +226,13 @@ stop_leading(struct engine *engine)
     object_store_clear(engine->objects);
     conditions_destroy(engine->conditions);
     node_objects_destroy(engine->nodes);
+    identity_names_destroy(engine->names);
     compile_destroy(engine->compile);
     free(engine->counters);
     engine->views = NULL;
     engine->conditions = NULL;
     engine->nodes = NULL;
+    engine->names = NULL;
     engine->compile = NULL;
     engine->counters = NULL;
     engine->leading = false;
@@ -363,6 +368,7 @@ static void
 put_results(struct engine *engine)
 {
     struct records *records = compile_records(engine->compile);
+    identity_names_update(engine->names, records);
     struct ds counters = DS_EMPTY_INITIALIZER;
     if (records_any_changes(records)) {
         store_put_records(engine->store, records);
