@@ -3,22 +3,30 @@
  *
  * It shares with the incremental compiler what is pure anyway (the rules of
  * one policy, text forms) and none of its indexes, links, counts or caches.
- * Membership is decided by each pod's own labels, so a class that mixes pods
+ * Membership is decided by each pod's own labels and ports, so a class that mixes pods
  * that some selector tells apart is found out. */
 #include "compile/state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile/named_port.h"
 #include "compile/policy_rules.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
 
-/* A selector in use. */
+/* Selectors in use, by a set, or by a policy that asks for the numbers of a
+ * named port. */
 struct used {
-    const struct selector *namespaces; /* NULL: 'own' alone. */
-    const char *own;
-    const struct selector *pods;
+    struct selector namespaces;
+    struct selector pods;
+    uint32_t set; /* 0 unless by a set. */
+};
+
+/* A pod with all its labels, its named ports among them. */
+struct seen {
+    const struct pod_entry *pod;
+    struct labels labels;
 };
 
 struct check {
@@ -26,6 +34,8 @@ struct check {
     struct records *want;
     struct used *used;
     size_t n_used, allocated_used;
+    struct seen *seen;
+    size_t n_seen;
     struct simap identities; /* Text to id, of the records. */
     struct simap sets;
     struct ds error;
@@ -40,75 +50,71 @@ struct check {
 
 /* What is in use. */
 
-static void
-add_used(struct check *k, const struct selector *namespaces, const char *own,
-         const struct selector *pods)
+static bool
+used_covers(const struct used *used, const struct pod_entry *pod)
+{
+    return selector_matches(&used->namespaces, &pod->namespace_->object->meta.labels);
+}
+
+static bool
+used_matches(const struct used *used, const struct seen *seen)
+{
+    return seen->pod->endpoint && used_covers(used, seen->pod)
+           && selector_matches(&used->pods, &seen->labels);
+}
+
+static struct used *
+add_used(struct check *k, const struct selector *namespaces, const struct selector *pods,
+         uint32_t set)
 {
     if (k->n_used >= k->allocated_used) {
         k->used = x2nrealloc(k->used, &k->allocated_used, sizeof *k->used);
     }
-    k->used[k->n_used++] = (struct used){ namespaces, own, pods };
-}
 
-static void
-add_used_by(struct check *k, const char *own, const struct policy_rule *rules, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < rules[i].n_peers; j++) {
-            const struct policy_peer *peer = &rules[i].peers[j];
-
-            if (!peer->is_ip_block) {
-                add_used(k, peer->has_namespace_selector ? &peer->namespace_selector : NULL, own,
-                         &peer->pod_selector);
-            }
-        }
-    }
+    struct used *used = &k->used[k->n_used++];
+    selector_clone(&used->namespaces, namespaces);
+    selector_clone(&used->pods, pods);
+    used->set = set;
+    return used;
 }
 
 static bool
-policy_counts(const struct policy_entry *policy)
-{
-    return policy->object && policy->namespace_->object && policy->namespace_->vni;
-}
-
-static void
-collect_used(struct check *k)
-{
-    const struct policy_entry *policy;
-
-    HMAP_FOR_EACH (policy, hmap_node, &k->c->policies) {
-        const struct network_policy *np = policy->object;
-
-        if (policy_counts(policy)) {
-            add_used(k, NULL, np->meta.namespace_, &np->pod_selector);
-            if (np->isolates_ingress) {
-                add_used_by(k, np->meta.namespace_, np->ingress, np->n_ingress);
-            }
-            if (np->isolates_egress) {
-                add_used_by(k, np->meta.namespace_, np->egress, np->n_egress);
-            }
-        }
-    }
-}
-
-static bool
-used_covers(const struct used *used, const struct namespace_entry *ns)
-{
-    return used->namespaces ? selector_matches(used->namespaces, &ns->object->meta.labels)
-                            : !strcmp(used->own, ns->name);
-}
-
-static bool
-key_is_used(const struct check *k, const struct namespace_entry *ns, const char *key)
+key_is_used(const struct check *k, const struct pod_entry *pod, const char *key)
 {
     for (size_t i = 0; i < k->n_used; i++) {
-        for (size_t j = 0; j < k->used[i].pods->n; j++) {
-            if (k->used[i].pods->reqs[j].key == key && used_covers(&k->used[i], ns)) {
+        const struct selector *pods = &k->used[i].pods;
+
+        for (size_t j = 0; j < pods->n; j++) {
+            if (pods->reqs[j].key == key && used_covers(&k->used[i], pod)) {
                 return true;
             }
         }
     }
     return false;
+}
+
+/* Of ports with one name and protocol the first counts. */
+static void
+see_pods(struct check *k)
+{
+    const struct pod_entry *pod;
+
+    k->seen = xcalloc(hmap_count(&k->c->pods) + 1, sizeof *k->seen);
+    HMAP_FOR_EACH (pod, hmap_node, &k->c->pods) {
+        struct seen *seen = &k->seen[k->n_seen++];
+
+        seen->pod = pod;
+        labels_clone(&seen->labels, &pod->object->meta.labels);
+        for (size_t i = pod->object->n_ports; i-- > 0;) {
+            const struct pod_port *port = &pod->object->ports[i];
+
+            if (port->name[0]) {
+                char *number = xasprintf("%u", port->number);
+                labels_set(&seen->labels, named_port_key(port->protocol, port->name), number);
+                free(number);
+            }
+        }
+    }
 }
 
 /* Numbers of texts. */
@@ -134,9 +140,8 @@ collect_texts(struct check *k)
 }
 
 static uint32_t
-set_of_text(void *k_, const struct selector *namespaces, const struct selector *pods)
+set_of_text(struct check *k, const struct selector *namespaces, const struct selector *pods)
 {
-    struct check *k = k_;
     struct ds text = DS_EMPTY_INITIALIZER;
 
     selection_format(namespaces, pods, &text);
@@ -146,6 +151,58 @@ set_of_text(void *k_, const struct selector *namespaces, const struct selector *
     }
     ds_destroy(&text);
     return id;
+}
+
+/* What policies ask. */
+
+static uint32_t
+use_set(void *k_, const struct selector *namespaces, const struct selector *pods)
+{
+    struct check *k = k_;
+    uint32_t set = set_of_text(k, namespaces, pods);
+
+    for (size_t i = 0; i < k->n_used; i++) {
+        if (set && k->used[i].set == set) {
+            return set;
+        }
+    }
+    add_used(k, namespaces, pods, set);
+    return set;
+}
+
+static int
+compare_u16(const void *a_, const void *b_)
+{
+    const uint16_t *a = a_, *b = b_;
+
+    return *a - *b;
+}
+
+static uint16_t *
+use_numbers(void *k_, const struct selector *namespaces, const struct selector *pods,
+            const char *key, size_t *n)
+{
+    struct check *k = k_;
+    struct selector with_port;
+    uint16_t *numbers = xmalloc((k->n_seen + 1) * sizeof *numbers);
+    size_t n_all = 0;
+
+    named_port_select(&with_port, pods, key);
+    const struct used *used = add_used(k, namespaces, &with_port, 0);
+    selector_uninit(&with_port);
+    for (size_t i = 0; i < k->n_seen; i++) {
+        if (used_matches(used, &k->seen[i])) {
+            numbers[n_all++] = named_port_number(labels_get(&k->seen[i].labels, key));
+        }
+    }
+    qsort(numbers, n_all, sizeof *numbers, compare_u16);
+    *n = 0;
+    for (size_t i = 0; i < n_all; i++) {
+        if (!*n || numbers[*n - 1] != numbers[i]) {
+            numbers[(*n)++] = numbers[i];
+        }
+    }
+    return numbers;
 }
 
 /* Nodes and networks. */
@@ -295,15 +352,16 @@ want_networks(struct check *k)
 /* Identities and endpoints. */
 
 static uint32_t
-want_identity(struct check *k, const struct pod_entry *pod)
+want_identity(struct check *k, const struct seen *seen)
 {
-    const struct labels *labels = &pod->object->meta.labels;
+    const struct pod_entry *pod = seen->pod;
+    const struct labels *labels = &seen->labels;
     struct labels relevant;
     struct ds text = DS_EMPTY_INITIALIZER;
 
     labels_init(&relevant);
     for (size_t i = 0; i < labels->n; i++) {
-        if (key_is_used(k, pod->namespace_, labels->a[i].key)) {
+        if (key_is_used(k, pod, labels->a[i].key)) {
             labels_set(&relevant, labels->a[i].key, labels->a[i].value);
         }
     }
@@ -324,8 +382,9 @@ want_identity(struct check *k, const struct pod_entry *pod)
 }
 
 static void
-want_endpoint(struct check *k, const struct pod_entry *pod)
+want_endpoint(struct check *k, const struct seen *seen)
 {
+    const struct pod_entry *pod = seen->pod;
     struct rec_endpoint *rec = rec_endpoint_create(pod->endpoint);
     const struct node_entry *node = pod->object->node_name[0]
                                         ? shash_find_data(&k->c->nodes, pod->object->node_name)
@@ -334,7 +393,7 @@ want_endpoint(struct check *k, const struct pod_entry *pod)
     rec->name = xasprintf("%s/%s", pod->object->meta.namespace_, pod->object->meta.name);
     rec->uid = xstrdup(pod->object->meta.uid);
     rec->vni = pod->namespace_->vni;
-    rec->identity = want_identity(k, pod);
+    rec->identity = want_identity(k, seen);
     rec->node = node && node->next_exists ? node->id : 0;
     rec->n_ips = pod->n_ips;
     rec->ips = xcalloc(pod->n_ips + 1, sizeof *rec->ips);
@@ -393,15 +452,15 @@ check_waiting(struct check *k, const struct pod_entry *pod)
 static void
 want_endpoints(struct check *k)
 {
-    const struct pod_entry *pod;
+    for (size_t i = 0; i < k->n_seen; i++) {
+        const struct pod_entry *pod = k->seen[i].pod;
 
-    HMAP_FOR_EACH (pod, hmap_node, &k->c->pods) {
         if (!pod_wants_endpoint(pod->object)) {
             if (pod->problem || pod->n_ips) {
                 FAIL(k, "pod %s keeps what it does not need", pod->name);
             }
         } else if (pod->namespace_->vni && pod->n_ips) {
-            want_endpoint(k, pod);
+            want_endpoint(k, &k->seen[i]);
             if (pod->problem) {
                 FAIL(k, "pod %s has an endpoint and a problem", pod->name);
             }
@@ -424,14 +483,12 @@ compare_u32(const void *a_, const void *b_)
 static void
 want_members(struct check *k, const struct used *used, struct rec_set *rec)
 {
-    const struct pod_entry *pod;
     size_t n = 0;
 
-    rec->identities = xmalloc((hmap_count(&k->c->pods) + 1) * sizeof *rec->identities);
-    HMAP_FOR_EACH (pod, hmap_node, &k->c->pods) {
-        if (pod->endpoint && used_covers(used, pod->namespace_)
-            && selector_matches(used->pods, &pod->object->meta.labels)) {
-            rec->identities[n++] = pod->identity->id;
+    rec->identities = xmalloc((k->n_seen + 1) * sizeof *rec->identities);
+    for (size_t i = 0; i < k->n_seen; i++) {
+        if (used_matches(used, &k->seen[i])) {
+            rec->identities[n++] = k->seen[i].pod->identity->id;
         }
     }
     qsort(rec->identities, n, sizeof *rec->identities, compare_u32);
@@ -446,14 +503,13 @@ want_members(struct check *k, const struct used *used, struct rec_set *rec)
 static void
 check_members(struct check *k, const struct used *used, const struct rec_set *rec)
 {
-    const struct pod_entry *pod;
+    for (size_t i = 0; i < k->n_seen; i++) {
+        const struct pod_entry *pod = k->seen[i].pod;
 
-    HMAP_FOR_EACH (pod, hmap_node, &k->c->pods) {
         if (pod->endpoint
             && bsearch(&pod->identity->id, rec->identities, rec->n_identities,
                        sizeof *rec->identities, compare_u32)
-            && !(used_covers(used, pod->namespace_)
-                 && selector_matches(used->pods, &pod->object->meta.labels))) {
+            && !used_matches(used, &k->seen[i])) {
             FAIL(k, "set %s tells apart pods of identity %" PRIu32, rec->selector,
                  pod->identity->id);
         }
@@ -465,35 +521,46 @@ want_sets(struct check *k)
 {
     for (size_t i = 0; i < k->n_used; i++) {
         const struct used *used = &k->used[i];
-        struct selector own;
         struct ds text = DS_EMPTY_INITIALIZER;
 
-        selector_of_namespace(used->own, &own);
-        const struct selector *namespaces = used->namespaces ? used->namespaces : &own;
-        struct rec_set *rec = rec_set_create(set_of_text(k, namespaces, used->pods));
-        selection_format(namespaces, used->pods, &text);
+        if (!used->set) {
+            continue;
+        }
+        struct rec_set *rec = rec_set_create(used->set);
+        selection_format(&used->namespaces, &used->pods, &text);
         rec->selector = ds_steal_cstr(&text);
         want_members(k, used, rec);
         check_members(k, used, rec);
         records_put(k->want, &rec->r);
-        selector_uninit(&own);
     }
 }
 
 /* Rules. */
 
+static bool
+policy_counts(const struct policy_entry *policy)
+{
+    return policy->object && policy->namespace_->object && policy->namespace_->vni;
+}
+
+/* Also notes all that the rules use. */
 static void
 want_rules(struct check *k)
 {
+    const struct policy_pods pods = { use_set, use_numbers, k };
     const struct policy_entry *policy;
 
     HMAP_FOR_EACH (policy, hmap_node, &k->c->policies) {
         size_t n = 0;
+        bool too_large;
         struct rec_rule **rules = NULL;
 
         if (policy_counts(policy)) {
-            rules = policy_rules_build(policy->object, policy->namespace_->vni, set_of_text, k,
-                                       &n);
+            rules = policy_rules_build(policy->object, policy->namespace_->vni, &pods, &n,
+                                       &too_large);
+            if (too_large != (policy->problem != NULL)) {
+                FAIL(k, "policy %s has a wrong problem or none", policy->name);
+            }
         }
         if (n != policy->n_rules) {
             FAIL(k, "policy %s has %" PRIuSIZE " rules instead of %" PRIuSIZE, policy->name,
@@ -547,20 +614,35 @@ check_all(struct check *k)
 {
     const struct compile *c = k->c;
 
-    if (c->node_work.n || c->namespace_work.n || c->policy_work.n || c->pod_work.n) {
+    if (c->node_work.n || c->namespace_work.n || c->policy_work.n || c->pod_work.n
+        || c->named_work.n) {
         FAIL(k, "changes wait for compile_run()");
         return;
     }
-    collect_used(k);
+    see_pods(k);
     collect_texts(k);
     want_nodes(k);
     want_networks(k);
+    want_rules(k);
     want_endpoints(k);
     want_sets(k);
-    want_rules(k);
     for (int kind = 0; kind < N_RECORD_KINDS; kind++) {
         compare_kind(k, kind);
     }
+}
+
+static void
+free_used(struct check *k)
+{
+    for (size_t i = 0; i < k->n_used; i++) {
+        selector_uninit(&k->used[i].namespaces);
+        selector_uninit(&k->used[i].pods);
+    }
+    for (size_t i = 0; i < k->n_seen; i++) {
+        labels_uninit(&k->seen[i].labels);
+    }
+    free(k->used);
+    free(k->seen);
 }
 
 char *
@@ -574,6 +656,6 @@ compile_check_full(const struct compile *c)
     simap_destroy(&k.identities);
     simap_destroy(&k.sets);
     records_destroy(k.want);
-    free(k.used);
+    free_used(&k);
     return k.error.length ? ds_steal_cstr(&k.error) : NULL;
 }

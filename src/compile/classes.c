@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "compile/named_port.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
@@ -115,11 +116,36 @@ identity_get(struct classes *classes, struct scope *scope, const struct labels *
     return identity_create(classes, scope, labels);
 }
 
-struct identity *
-classes_join(struct classes *classes, struct scope *scope, const struct labels *labels)
+static struct identity *
+identity_get_with_ports(struct classes *classes, struct scope *scope, const struct labels *labels,
+                        const struct pod_port *ports, size_t n_ports)
 {
-    struct identity *identity = identity_get(classes, scope,
-                                             relevant_labels(classes, scope, labels));
+    const struct key_count *key;
+    struct labels all;
+
+    labels_clone(&all, labels);
+    HMAP_FOR_EACH (key, hmap_node, &scope->keys) {
+        const char *number = named_port_is_key(key->key)
+                                 ? named_port_resolve(key->key, ports, n_ports)
+                                 : NULL;
+
+        if (number) {
+            labels_set(&all, key->key, number);
+        }
+    }
+    struct identity *identity = identity_get(classes, scope, &all);
+    labels_uninit(&all);
+    return identity;
+}
+
+struct identity *
+classes_join(struct classes *classes, struct scope *scope, const struct labels *labels,
+             const struct pod_port *ports, size_t n_ports)
+{
+    const struct labels *relevant = relevant_labels(classes, scope, labels);
+    struct identity *identity = scope->n_port_keys ? identity_get_with_ports(
+                                    classes, scope, relevant, ports, n_ports)
+                                                   : identity_get(classes, scope, relevant);
 
     if (!identity->n_members++) {
         ovs_list_remove(&identity->idle_node);

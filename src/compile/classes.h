@@ -1,10 +1,12 @@
 /* Identities: classes of the pods of a namespace that no selector in use can
- * tell apart.  A class is its namespace and the labels whose keys are relevant
- * there; as long as it has members it has a record and a number. */
+ * tell apart.  A class is its namespace and the labels, named ports among them
+ * (named_port.h), whose keys are relevant there; as long as it has members it has a record and a number. */
 #ifndef VIRGA_CLASSES_H
 #define VIRGA_CLASSES_H 1
 
 #include "compile/selection.h"
+
+struct pod_port;
 
 struct classes {
     struct selection *selection; /* Borrowed. */
@@ -17,13 +19,14 @@ struct classes {
 void classes_init(struct classes *, struct selection *);
 void classes_uninit(struct classes *);
 
-/* The class of a pod with these labels gains a member. */
-struct identity *classes_join(struct classes *, struct scope *, const struct labels *);
+/* The class of a pod with these labels and ports gains a member. */
+struct identity *classes_join(struct classes *, struct scope *, const struct labels *,
+                              const struct pod_port *ports, size_t n_ports);
 /* It loses one; without members it goes at the next classes_collect(). */
 void classes_leave(struct classes *, struct identity *);
 void classes_collect(struct classes *);
 
-/* "NAMESPACE{KEY=VALUE,...}" */
+/* "NAMESPACE{KEY=VALUE,...}", named ports among the keys. */
 void class_format(const char *namespace_, const struct labels *relevant, struct ds *);
 
 #endif

@@ -86,6 +86,7 @@ compile_destroy(struct compile *c)
     worklist_uninit(&c->namespace_work);
     worklist_uninit(&c->policy_work);
     worklist_uninit(&c->pod_work);
+    worklist_uninit(&c->named_work);
     problems_uninit(&c->problems);
     subnets_uninit(&c->subnets);
     addresses_uninit(&c->addresses);
@@ -241,6 +242,7 @@ compile_run(struct compile *c)
     networks_run(c);
     policies_run(c);
     pods_run(c);
+    policies_run_named(c);
     networks_collect(c);
     if (first) {
         restore_end(c);

@@ -35,8 +35,7 @@ void compile_destroy(struct compile *);
  * whose object does not come back are dropped at the first compile_run(), so
  * set all objects before that.  'counters': compile_counters_format(). */
 void compile_restore(struct compile *, struct record *rec_take);
-char *compile_counters_parse(struct compile *, const char *)
-    __attribute__((warn_unused_result));
+char *compile_counters_parse(struct compile *, const char *) __attribute__((warn_unused_result));
 /* The next number of each kind, "identity=300 rule=17 ..."; stored with the
  * records in the same transaction so that no number is handed out twice. */
 void compile_counters_format(const struct compile *, struct ds *);
@@ -49,8 +48,7 @@ void compile_del_pod(struct compile *, const char *ns, const char *name);
 void compile_del_policy(struct compile *, const char *ns, const char *name);
 /* A node that an agent registered; 'addresses' are borrowed.  Its record's id
  * is allocated here, by name. */
-void compile_set_node(struct compile *, const char *name,
-                      const struct in6_addr *vtep,
+void compile_set_node(struct compile *, const char *name, const struct in6_addr *vtep,
                       const struct in6_addr *addresses, size_t n);
 void compile_del_node(struct compile *, const char *name);
 
@@ -60,11 +58,12 @@ struct records *compile_records(struct compile *);
 /* What could not be done and must show on the object: one entry per object
  * with a problem, gone when the problem is gone. */
 struct compile_problem {
-    const char *kind;      /* "Pod", "Namespace", "NetworkPolicy" */
+    const char *kind; /* "Pod", "Namespace", "NetworkPolicy" */
     const char *namespace_;
     const char *name;
-    const char *reason;    /* CamelCase: AddressTaken, AddressOutsideSubnet, SubnetExhausted, SubnetOverlap, ... */
-    const char *message;   /* For people; says the next step. */
+    const char *
+        reason; /* CamelCase: AddressTaken, AddressOutsideSubnet, SubnetExhausted, SubnetOverlap, ... */
+    const char *message; /* For people; says the next step. */
 };
 /* Borrowed until the next compile_run(); sorted by kind, namespace, name. */
 const struct compile_problem *compile_problems(const struct compile *, size_t *n);
@@ -74,7 +73,6 @@ uint32_t compile_endpoint_of(const struct compile *, const char *ns, const char 
 
 /* Oracle: recomputes all from the current objects with the current numbers;
  * NULL, or a malloc'd description of the first difference. */
-char *compile_check_full(const struct compile *)
-    __attribute__((warn_unused_result));
+char *compile_check_full(const struct compile *) __attribute__((warn_unused_result));
 
 #endif

@@ -478,3 +478,9 @@ evaluate(const struct evaluate *e, const struct evaluate_tuple *tuple)
     verdict.allow = allows(verdict.egress) && allows(verdict.ingress);
     return verdict;
 }
+
+const struct rec_endpoint *
+evaluate_endpoint(const struct evaluate *e, const struct in6_addr *ip)
+{
+    return find_endpoint(e, ip);
+}

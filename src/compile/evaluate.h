@@ -28,7 +28,8 @@ struct evaluate_verdict {
 /* An index over 'records', which must outlive it and not change. */
 struct evaluate *evaluate_create(const struct records *);
 void evaluate_destroy(struct evaluate *);
-struct evaluate_verdict evaluate(const struct evaluate *,
-                                 const struct evaluate_tuple *);
+struct evaluate_verdict evaluate(const struct evaluate *, const struct evaluate_tuple *);
+/* Who has an address; NULL: no endpoint. */
+const struct rec_endpoint *evaluate_endpoint(const struct evaluate *, const struct in6_addr *);
 
 #endif

@@ -281,7 +281,8 @@ static void
 pod_set_endpoint(struct compile *c, struct pod_entry *pod)
 {
     struct identity *identity = classes_join(&c->classes, &pod->namespace_->scope,
-                                             &pod->object->meta.labels);
+                                             &pod->object->meta.labels, pod->object->ports,
+                                             pod->object->n_ports);
 
     pod_leave_class(c, pod);
     pod->identity = identity;

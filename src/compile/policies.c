@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "compile/named_port.h"
 #include "compile/policy_rules.h"
-#include "openvswitch/dynamic-string.h"
 #include "util.h"
 
 static bool
@@ -12,21 +12,93 @@ rule_id_is_used(const void *records, uint32_t id)
     return records_rule(records, id) != NULL;
 }
 
-static uint32_t
-get_set(void *selection, const struct selector *namespaces, const struct selector *pods)
-{
-    return selection_get(selection, namespaces, pods);
-}
+/* What the policy uses of the selection. */
+
+struct holdings {
+    struct port_watch *watches; /* Chain. */
+    uint32_t n_sets, allocated_sets;
+    uint32_t sets[]; /* It is a user of each. */
+};
 
 static void
-use_sets(struct selection *selection, const struct rec_rule *rule,
-         void (*cb)(struct selection *, uint32_t))
+release_holdings(struct compile *c, struct holdings *holdings)
 {
-    cb(selection, rule->subject);
-    for (size_t i = 0; i < rule->n_peer_sets; i++) {
-        cb(selection, rule->peer_sets[i]);
+    struct port_watch *watch, *next;
+
+    if (!holdings) {
+        return;
     }
+    for (uint32_t i = 0; i < holdings->n_sets; i++) {
+        selection_unref(&c->selection, holdings->sets[i]);
+    }
+    for (watch = holdings->watches; watch; watch = next) {
+        next = watch->next;
+        selection_unwatch(&c->selection, watch);
+    }
+    free(holdings);
 }
+
+static struct holdings *
+holdings_grow(struct holdings *holdings)
+{
+    uint32_t n = holdings ? 2 * holdings->allocated_sets : 2;
+    struct holdings *grown = xrealloc(holdings, sizeof *grown + n * sizeof *grown->sets);
+
+    if (!holdings) {
+        *grown = (struct holdings){ .n_sets = 0 };
+    }
+    grown->allocated_sets = n;
+    return grown;
+}
+
+struct hold_ctx {
+    struct compile *c;
+    struct policy_entry *policy;
+    struct holdings *holdings;
+};
+
+static uint32_t
+hold_set(void *ctx_, const struct selector *namespaces, const struct selector *pods)
+{
+    struct hold_ctx *ctx = ctx_;
+    uint32_t set = selection_get(&ctx->c->selection, namespaces, pods);
+
+    selection_ref(&ctx->c->selection, set);
+    if (ctx->holdings->n_sets >= ctx->holdings->allocated_sets) {
+        ctx->holdings = holdings_grow(ctx->holdings);
+    }
+    ctx->holdings->sets[ctx->holdings->n_sets++] = set;
+    return set;
+}
+
+static uint16_t *
+hold_numbers(void *ctx_, const struct selector *namespaces, const struct selector *pods,
+             const char *port_key, size_t *n)
+{
+    struct hold_ctx *ctx = ctx_;
+    struct port_watch *watch = selection_watch(&ctx->c->selection, namespaces, pods, port_key,
+                                               ctx->policy);
+
+    watch->next = ctx->holdings->watches;
+    ctx->holdings->watches = watch;
+    return selection_watch_numbers(watch, n);
+}
+
+/* The rules as they are now; the policy holds what they need, and no more. */
+static struct rec_rule **
+build_rules(struct compile *c, struct policy_entry *policy, size_t *n, bool *too_large)
+{
+    struct hold_ctx ctx = { c, policy, holdings_grow(NULL) };
+    const struct policy_pods pods = { hold_set, hold_numbers, &ctx };
+    struct rec_rule **rules = policy_rules_build(policy->object, policy->namespace_->vni, &pods, n,
+                                                 too_large);
+
+    release_holdings(c, policy->holdings);
+    policy->holdings = ctx.holdings;
+    return rules;
+}
+
+/* Rules. */
 
 /* The policy's present rules; the caller frees the array. */
 static const struct rec_rule **
@@ -40,19 +112,11 @@ present_rules(const struct compile *c, const struct policy_entry *policy)
     return rules;
 }
 
-static void
-release_sets(struct compile *c, struct policy_entry *policy)
-{
-    for (size_t i = 0; policy->holds_sets && i < policy->n_rules; i++) {
-        use_sets(&c->selection, records_rule(c->records, policy->rules[i]), selection_unref);
-    }
-    policy->holds_sets = false;
-}
-
 void
 policy_drop_rules(struct compile *c, struct policy_entry *policy)
 {
-    release_sets(c, policy);
+    release_holdings(c, policy->holdings);
+    policy->holdings = NULL;
     for (size_t i = 0; i < policy->n_rules; i++) {
         records_remove(c->records, RECORD_RULE, policy->rules[i]);
     }
@@ -78,18 +142,15 @@ put_rules(struct compile *c, struct policy_entry *policy, struct rec_rule **rule
     }
 }
 
-static void
+/* Returns true if the policy is too large. */
+static bool
 policy_set_rules(struct compile *c, struct policy_entry *policy)
 {
     size_t n, n_old = policy->n_rules;
-    struct rec_rule **rules = policy_rules_build(policy->object, policy->namespace_->vni, get_set,
-                                                 &c->selection, &n);
+    bool too_large;
+    struct rec_rule **rules = build_rules(c, policy, &n, &too_large);
     const struct rec_rule **old = present_rules(c, policy);
 
-    for (size_t i = 0; i < n; i++) {
-        use_sets(&c->selection, rules[i], selection_ref);
-    }
-    release_sets(c, policy);
     policy_rules_keep_keys(rules, n, old, n_old);
     for (size_t i = 0; i < n_old; i++) {
         if (old[i]) {
@@ -98,30 +159,47 @@ policy_set_rules(struct compile *c, struct policy_entry *policy)
     }
     free(policy->rules);
     put_rules(c, policy, rules, n);
-    policy->holds_sets = true;
     free(rules);
     free(old);
+    return too_large;
+}
+
+/* Holds what the rules will need, and puts them off to the last phase.  What
+ * the old ones need and the new ones may not is free to go. */
+static bool
+policy_put_off_rules(struct compile *c, struct policy_entry *policy)
+{
+    size_t n;
+    bool too_large;
+    struct rec_rule **rules = build_rules(c, policy, &n, &too_large);
+
+    for (size_t i = 0; i < n; i++) {
+        record_destroy(&rules[i]->r);
+    }
+    free(rules);
+    worklist_add(&c->named_work, &policy->entry);
+    return too_large;
 }
 
 static void
-policy_set_problem(struct compile *c, struct policy_entry *policy)
+policy_set_problem(struct compile *c, struct policy_entry *policy, bool too_large)
 {
-    const char *ns = policy->namespace_->name;
-    struct ds ports = DS_EMPTY_INITIALIZER;
     const char *reason;
     char *message;
 
     if (namespace_entry_is_missing(policy->namespace_, &reason, &message)) {
-        problem_set(&c->problems, &policy->problem, "NetworkPolicy", ns, policy->name, reason,
-                    "%s", message);
+        problem_set(&c->problems, &policy->problem, "NetworkPolicy", policy->namespace_->name,
+                    policy->name, reason, "%s", message);
         free(message);
-    } else if (policy_rules_named_ports(policy->object, &ports)) {
-        problem_set(&c->problems, &policy->problem, "NetworkPolicy", ns, policy->name, "NamedPort",
-                    "%s: named ports match nothing; use numbers", ds_cstr(&ports));
+    } else if (too_large) {
+        problem_set(&c->problems, &policy->problem, "NetworkPolicy", policy->namespace_->name,
+                    policy->name, "PolicyTooLarge",
+                    "named ports, multiplied by peers or by the numbers of their pods, are more "
+                    "than %d; the last match nothing; use numbers, or split the policy",
+                    POLICY_RULES_MAX_NAMES);
     } else {
         problem_clear(&c->problems, &policy->problem);
     }
-    ds_destroy(&ports);
 }
 
 static void
@@ -133,16 +211,35 @@ policy_run(struct compile *c, struct policy_entry *policy)
         policy->next = NULL;
         policy->entry.has_next = false;
     }
-    if (policy->object && policy->namespace_->vni) {
-        policy_set_rules(c, policy);
-    } else {
+
+    bool too_large = false;
+    if (!policy->object || !policy->namespace_->vni) {
         policy_drop_rules(c, policy);
+    } else if (policy_rules_have_names(policy->object)) {
+        too_large = policy_put_off_rules(c, policy);
+    } else {
+        too_large = policy_set_rules(c, policy);
     }
     if (policy->object) {
-        policy_set_problem(c, policy);
+        policy_set_problem(c, policy, too_large);
     } else {
         policy_entry_destroy(c, policy);
     }
+}
+
+static void
+policy_run_named(struct compile *c, struct policy_entry *policy)
+{
+    policy_set_problem(c, policy, policy_set_rules(c, policy));
+}
+
+/* Pods. */
+
+static bool
+pod_has_key(const struct k8s_pod *pod, const char *key)
+{
+    return named_port_is_key(key) ? named_port_resolve(key, pod->ports, pod->n_ports) != NULL
+                                  : labels_get(&pod->meta.labels, key) != NULL;
 }
 
 /* Pods that have a label whose relevance changed may belong to another class. */
@@ -157,7 +254,7 @@ queue_reclassified(struct compile *c)
         struct pod_entry *pod;
 
         LIST_FOR_EACH (pod, namespace_node, &ns->pods) {
-            if (pod->object && labels_get(&pod->object->meta.labels, change->key)) {
+            if (pod->object && pod_has_key(pod->object, change->key)) {
                 worklist_add(&c->pod_work, &pod->entry);
             }
         }
@@ -165,16 +262,44 @@ queue_reclassified(struct compile *c)
     selection->n_key_changes = 0;
 }
 
-void
-policies_run(struct compile *c)
+/* Run. */
+
+static void
+run_each(struct compile *c, struct worklist *worklist,
+         void (*run)(struct compile *, struct policy_entry *))
 {
     size_t n;
-    struct entry **work = worklist_take(&c->policy_work, &n);
+    struct entry **work = worklist_take(worklist, &n);
 
     for (size_t i = 0; i < n; i++) {
-        policy_run(c, CONTAINER_OF(work[i], struct policy_entry, entry));
+        run(c, CONTAINER_OF(work[i], struct policy_entry, entry));
     }
     free(work);
     selection_collect(&c->selection);
+}
+
+void
+policies_run(struct compile *c)
+{
+    run_each(c, &c->policy_work, policy_run);
     queue_reclassified(c);
+}
+
+static void
+queue_named(void *policy_, void *c_)
+{
+    struct policy_entry *policy = policy_;
+    struct compile *c = c_;
+
+    worklist_add(&c->named_work, &policy->entry);
+}
+
+/* The watches that the policies hold keep all keys relevant that narrower
+ * sets mention, so no pod changes its class here. */
+void
+policies_run_named(struct compile *c)
+{
+    selection_tell_watches(&c->selection, queue_named, c);
+    run_each(c, &c->named_work, policy_run_named);
+    ovs_assert(!c->selection.n_key_changes);
 }

@@ -255,27 +255,6 @@ test_host_network_pod_is_its_node(void **state)
 }
 
 static void
-test_named_ports_match_nothing_and_say_so(void **state)
-{
-    struct world w;
-
-    reach_init(&w);
-    reach_set_policy(&w, "x", "p", X_A ", 'ingress': [{'ports': [{'port': 'http'}]}]");
-    assert_tcp(&w, "deny * x/a");
-    assert_string_equal(world_problem(&w, "NetworkPolicy", "x", "p"), "NamedPort");
-    reach_set_policy(&w, "x", "p",
-                     X_A ", 'ingress': [{'ports': [{'port': 'http'},"
-                         " {'port': 80}]}]");
-    assert_tcp(&w, "");
-    reach_assert(&w, IPPROTO_TCP, 81, "deny * x/a");
-    assert_string_equal(world_problem(&w, "NetworkPolicy", "x", "p"), "NamedPort");
-    reach_set_policy(&w, "x", "p", X_A ", 'ingress': [{'ports': [{'port': 80}]}]");
-    world_run(&w);
-    assert_string_equal(world_problem(&w, "NetworkPolicy", "x", "p"), "none");
-    world_uninit(&w);
-}
-
-static void
 test_deciding_rules(void **state)
 {
     struct world w;
@@ -324,7 +303,6 @@ main(void)
         cmocka_unit_test(test_pod_reaches_itself),
         cmocka_unit_test(test_completed_pod_is_nobody),
         cmocka_unit_test(test_host_network_pod_is_its_node),
-        cmocka_unit_test(test_named_ports_match_nothing_and_say_so),
         cmocka_unit_test(test_deciding_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile/named_port.h"
 #include "hash.h"
 #include "model/objects.h"
-#include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
 #include "util.h"
 
@@ -15,8 +15,9 @@ struct build {
     struct selector own; /* The policy's namespace. */
     uint32_t vni;
     uint32_t subject;
-    policy_set_fn *set;
-    void *aux;
+    const struct policy_pods *pods;
+    size_t n_asked, n_holders; /* Up to POLICY_RULES_MAX_NAMES. */
+    bool too_large;
     struct rec_rule **rules;
     size_t n, allocated;
 };
@@ -35,7 +36,8 @@ selector_of_namespace(const char *name, struct selector *selector)
 }
 
 static struct rec_rule *
-add_rule(struct build *b, enum rule_direction direction, enum rule_action action, int32_t index)
+create_rule(const struct build *b, enum rule_direction direction, enum rule_action action,
+            int32_t index)
 {
     struct rec_rule *rule = rec_rule_create(0);
 
@@ -46,11 +48,16 @@ add_rule(struct build *b, enum rule_direction direction, enum rule_action action
     rule->subject = b->subject;
     rule->policy = policy_rules_name(b->policy->meta.namespace_, b->policy->meta.name);
     rule->index = index;
+    return rule;
+}
+
+static void
+take_rule(struct build *b, struct rec_rule *rule)
+{
     if (b->n >= b->allocated) {
         b->rules = x2nrealloc(b->rules, &b->allocated, sizeof *b->rules);
     }
     b->rules[b->n++] = rule;
-    return rule;
 }
 
 /* Peers. */
@@ -124,7 +131,28 @@ canonical_sets(struct rec_rule *rule)
 }
 
 static void
-build_peers(struct build *b, struct rec_rule *rule, const struct policy_rule *src)
+add_peer_set(struct rec_rule *rule, size_t *allocated, uint32_t set)
+{
+    if (rule->n_peer_sets >= *allocated) {
+        rule->peer_sets = x2nrealloc(rule->peer_sets, allocated, sizeof *rule->peer_sets);
+    }
+    rule->peer_sets[rule->n_peer_sets++] = set;
+}
+
+static const struct selector *
+namespaces_of(const struct build *b, const struct policy_peer *peer)
+{
+    return peer->has_namespace_selector ? &peer->namespace_selector : &b->own;
+}
+
+static uint32_t
+set_of(const struct build *b, const struct selector *namespaces, const struct selector *pods)
+{
+    return b->pods->set(b->pods->aux, namespaces, pods);
+}
+
+static void
+build_peers(const struct build *b, struct rec_rule *rule, const struct policy_rule *src)
 {
     size_t allocated_sets = 0, allocated_prefixes = 0;
 
@@ -134,15 +162,10 @@ build_peers(struct build *b, struct rec_rule *rule, const struct policy_rule *sr
 
         if (peer->is_ip_block) {
             add_prefixes(rule, &allocated_prefixes, peer);
-            continue;
+        } else {
+            add_peer_set(rule, &allocated_sets,
+                         set_of(b, namespaces_of(b, peer), &peer->pod_selector));
         }
-        if (rule->n_peer_sets >= allocated_sets) {
-            rule->peer_sets = x2nrealloc(rule->peer_sets, &allocated_sets,
-                                         sizeof *rule->peer_sets);
-        }
-        rule->peer_sets[rule->n_peer_sets++] = b->set(
-            b->aux, peer->has_namespace_selector ? &peer->namespace_selector : &b->own,
-            &peer->pod_selector);
     }
     canonical_sets(rule);
     canonical_prefixes(rule);
@@ -180,7 +203,6 @@ canonical_ports(struct rec_rule *rule)
     rule->n_ports = n;
 }
 
-/* A name stands for no number here, so it matches nothing. */
 static void
 build_ports(struct rec_rule *rule, const struct policy_rule *src)
 {
@@ -202,29 +224,236 @@ build_ports(struct rec_rule *rule, const struct policy_rule *src)
     canonical_ports(rule);
 }
 
+/* Named ports. */
+
+/* Pods that have a named port by a number. */
+struct holders {
+    uint16_t number;
+    size_t order; /* Of the selectors in the rule. */
+    const struct selector *namespaces, *pods;
+};
+
+struct resolution {
+    const char *key; /* The named port. */
+    struct holders *holders;
+    size_t n, allocated;
+};
+
+/* What is asked must not depend on the answers: who asks comes again when they
+ * change. */
+static void
+resolve_in(struct build *b, struct resolution *r, const struct selector *namespaces,
+           const struct selector *pods)
+{
+    if (b->n_asked >= POLICY_RULES_MAX_NAMES) {
+        b->too_large = true;
+        return;
+    }
+    b->n_asked++;
+
+    size_t n;
+    uint16_t *numbers = b->pods->numbers(b->pods->aux, namespaces, pods, r->key, &n);
+
+    if (n > POLICY_RULES_MAX_NAMES - b->n_holders) {
+        b->too_large = true;
+        n = 0;
+    }
+    b->n_holders += n;
+    for (size_t i = 0; i < n; i++) {
+        if (r->n >= r->allocated) {
+            r->holders = x2nrealloc(r->holders, &r->allocated, sizeof *r->holders);
+        }
+        r->holders[r->n] = (struct holders){ numbers[i], r->n, namespaces, pods };
+        r->n++;
+    }
+    free(numbers);
+}
+
+static int
+compare_holders(const void *a_, const void *b_)
+{
+    const struct holders *a = a_, *b = b_;
+
+    if (a->number != b->number) {
+        return a->number < b->number ? -1 : 1;
+    }
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* Finds the destinations: pods of the policy, or of the peers; an ipBlock
+ * knows no names. */
+static void
+resolve(struct build *b, struct resolution *r, enum rule_direction direction,
+        const struct policy_rule *src)
+{
+    static const struct selector all = { .n = 0 };
+
+    if (direction == RULE_INGRESS) {
+        resolve_in(b, r, &b->own, &b->policy->pod_selector);
+    } else if (!src->n_peers) {
+        resolve_in(b, r, &all, &all);
+    }
+    for (size_t i = 0; direction == RULE_EGRESS && i < src->n_peers; i++) {
+        const struct policy_peer *peer = &src->peers[i];
+
+        if (!peer->is_ip_block) {
+            resolve_in(b, r, namespaces_of(b, peer), &peer->pod_selector);
+        }
+    }
+    if (r->n) {
+        qsort(r->holders, r->n, sizeof *r->holders, compare_holders);
+    }
+}
+
+static uint32_t
+set_of_holders(const struct build *b, const char *key, const struct holders *holders)
+{
+    struct selector narrowed;
+
+    named_port_select_number(&narrowed, holders->pods, key, holders->number);
+    uint32_t set = set_of(b, holders->namespaces, &narrowed);
+    selector_uninit(&narrowed);
+    return set;
+}
+
+/* A rule like 'model' for the first number of 'holders'; returns how many of
+ * them have it. */
+static size_t
+add_number(struct build *b, const struct rec_rule *model, uint8_t protocol, const char *key,
+           const struct holders *holders, size_t n)
+{
+    struct rec_rule *rule = (struct rec_rule *) record_clone(&model->r);
+    size_t i, allocated = 0;
+
+    for (i = 0; i < n && holders[i].number == holders->number; i++) {
+        uint32_t set = set_of_holders(b, key, &holders[i]);
+
+        if (rule->direction == RULE_INGRESS) {
+            rule->subject = set;
+        } else {
+            add_peer_set(rule, &allocated, set);
+        }
+    }
+    canonical_sets(rule);
+    rule->n_ports = 1;
+    rule->ports = xmalloc(sizeof *rule->ports);
+    *rule->ports = (struct rule_port){ protocol, holders->number, holders->number };
+    take_rule(b, rule);
+    return i;
+}
+
+static void
+add_named(struct build *b, const struct rec_rule *model, const struct policy_rule *src,
+          const struct policy_port *port)
+{
+    struct resolution r = { .key = named_port_key(port->protocol, port->name) };
+
+    resolve(b, &r, model->direction, src);
+    for (size_t i = 0; i < r.n;) {
+        i += add_number(b, model, port->protocol, r.key, &r.holders[i], r.n - i);
+    }
+    free(r.holders);
+}
+
+static bool
+same_name_before(const struct policy_rule *src, size_t i)
+{
+    for (size_t j = 0; j < i; j++) {
+        if (src->ports[j].name == src->ports[i].name
+            && src->ports[j].protocol == src->ports[i].protocol) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t
+count_names(const struct policy_rule *src)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < src->n_ports; i++) {
+        n += src->ports[i].name != NULL;
+    }
+    return n;
+}
+
+static void
+build_named(struct build *b, enum rule_direction direction, int32_t index,
+            const struct policy_rule *src)
+{
+    struct rec_rule *model = create_rule(b, direction, RULE_ALLOW, index);
+
+    if (direction == RULE_INGRESS) {
+        build_peers(b, model, src);
+    }
+    for (size_t i = 0; i < src->n_ports; i++) {
+        if (src->ports[i].name && !same_name_before(src, i)) {
+            add_named(b, model, src, &src->ports[i]);
+        }
+    }
+    record_destroy(&model->r);
+}
+
+/* Rules. */
+
+static void
+build_rule(struct build *b, enum rule_direction direction, int32_t index,
+           const struct policy_rule *src)
+{
+    size_t n_names = count_names(src);
+
+    if (!src->n_ports || n_names < src->n_ports) {
+        struct rec_rule *rule = create_rule(b, direction, RULE_ALLOW, index);
+
+        build_peers(b, rule, src);
+        build_ports(rule, src);
+        take_rule(b, rule);
+    }
+    if (n_names) {
+        build_named(b, direction, index, src);
+    }
+}
+
 static void
 build_direction(struct build *b, enum rule_direction direction, const struct policy_rule *rules,
                 size_t n)
 {
-    struct rec_rule *isolate = add_rule(b, direction, RULE_ISOLATE, -1);
+    struct rec_rule *isolate = create_rule(b, direction, RULE_ISOLATE, -1);
 
     isolate->any_peer = isolate->any_port = true;
+    take_rule(b, isolate);
     for (size_t i = 0; i < n; i++) {
-        struct rec_rule *rule = add_rule(b, direction, RULE_ALLOW, i);
-
-        build_peers(b, rule, &rules[i]);
-        build_ports(rule, &rules[i]);
+        build_rule(b, direction, i, &rules[i]);
     }
 }
 
-struct rec_rule **
-policy_rules_build(const struct network_policy *policy, uint32_t vni, policy_set_fn *set,
-                   void *aux, size_t *n)
+static bool
+have_names(const struct policy_rule *rules, size_t n)
 {
-    struct build b = { .policy = policy, .vni = vni, .set = set, .aux = aux };
+    for (size_t i = 0; i < n; i++) {
+        if (count_names(&rules[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+policy_rules_have_names(const struct network_policy *policy)
+{
+    return have_names(policy->ingress, policy->n_ingress)
+           || have_names(policy->egress, policy->n_egress);
+}
+
+struct rec_rule **
+policy_rules_build(const struct network_policy *policy, uint32_t vni,
+                   const struct policy_pods *pods, size_t *n, bool *too_large)
+{
+    struct build b = { .policy = policy, .vni = vni, .pods = pods };
 
     selector_of_namespace(policy->meta.namespace_, &b.own);
-    b.subject = set(aux, &b.own, &policy->pod_selector);
+    b.subject = set_of(&b, &b.own, &policy->pod_selector);
     if (policy->isolates_ingress) {
         build_direction(&b, RULE_INGRESS, policy->ingress, policy->n_ingress);
     }
@@ -233,6 +462,7 @@ policy_rules_build(const struct network_policy *policy, uint32_t vni, policy_set
     }
     selector_uninit(&b.own);
     *n = b.n;
+    *too_large = b.too_large;
     return b.rules;
 }
 
@@ -309,27 +539,4 @@ policy_rules_keep_keys(struct rec_rule **rules, size_t n, const struct rec_rule 
     }
     hmap_destroy(&old_rules);
     free(nodes);
-}
-
-/* Named ports. */
-
-static void
-named_in(const struct policy_rule *rules, size_t n, const char *direction, struct ds *ds)
-{
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < rules[i].n_ports; j++) {
-            if (rules[i].ports[j].name && ds->length < 512) {
-                ds_put_format(ds, "%sspec.%s[%" PRIuSIZE "].ports[%" PRIuSIZE "] \"%s\"",
-                              ds->length ? ", " : "", direction, i, j, rules[i].ports[j].name);
-            }
-        }
-    }
-}
-
-bool
-policy_rules_named_ports(const struct network_policy *policy, struct ds *ds)
-{
-    named_in(policy->ingress, policy->n_ingress, "ingress", ds);
-    named_in(policy->egress, policy->n_egress, "egress", ds);
-    return ds->length > 0;
 }

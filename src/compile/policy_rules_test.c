@@ -1,6 +1,7 @@
 #include "compile/policy_rules.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/object_test.h"
 #include "model/objects.h"
@@ -23,6 +24,24 @@ ask(void *aux, const struct selector *namespaces, const struct selector *pods)
     ds_put_char(&asked->text, '/');
     selector_format(pods, &asked->text);
     return ++asked->n;
+}
+
+/* Pods of each set have "web" over TCP as 80 and as 8000 + how many letters
+ * their selectors have; nobody has anything else. */
+static uint16_t *
+tell_numbers(void *aux, const struct selector *namespaces, const struct selector *pods,
+             const char *port_key, size_t *n)
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+    uint16_t *numbers = xmalloc(2 * sizeof *numbers);
+
+    selector_format(namespaces, &text);
+    selector_format(pods, &text);
+    numbers[0] = 80;
+    numbers[1] = 8000 + text.length;
+    *n = strcmp(port_key, "port:tcp/web") ? 0 : 2;
+    ds_destroy(&text);
+    return numbers;
 }
 
 static struct network_policy *
@@ -48,7 +67,10 @@ build(const char *spec, struct asked *asked, size_t *n)
     struct network_policy *policy = policy_of(spec);
 
     *asked = (struct asked){ .text = DS_EMPTY_INITIALIZER };
-    struct rec_rule **rules = policy_rules_build(policy, 4096, ask, asked, n);
+    const struct policy_pods pods = { ask, tell_numbers, asked };
+    bool too_large;
+    struct rec_rule **rules = policy_rules_build(policy, 4096, &pods, n, &too_large);
+    assert_false(too_large);
     network_policy_destroy(policy);
     return rules;
 }
@@ -123,7 +145,7 @@ test_ports(void **state)
                          " ports=tcp:80-85,tcp:90-99,udp:53,sctp:0-65535" POLICY "0\n");
 }
 
-/* Empty clauses match nothing: they must not read as "any". */
+/* Peers that come to nothing match nothing: they must not read as "any". */
 static void
 test_nothing_is_not_any(void **state)
 {
@@ -131,28 +153,70 @@ test_nothing_is_not_any(void **state)
     size_t n;
     struct rec_rule **rules = build(
         "'podSelector': {}, 'ingress': [{'from': [{'ipBlock': {'cidr': '10.0.0.0/31', 'except':"
-        " ['10.0.0.0/32', '10.0.0.1/32']}}], 'ports': [{'port': 'http'}]}]",
+        " ['10.0.0.0/32', '10.0.0.1/32']}}], 'ports': []}]",
         &asked, &n);
 
     assert_int_equal(n, 2);
     assert_false(rules[1]->any_peer);
     assert_int_equal(rules[1]->n_peer_sets + rules[1]->n_peer_prefixes, 0);
-    assert_false(rules[1]->any_port);
-    assert_int_equal(rules[1]->n_ports, 0);
+    assert_true(rules[1]->any_port);
     destroy(rules, n, &asked);
 }
 
-static void
-test_named_ports_are_told(void **state)
-{
-    struct network_policy *policy = policy_of(
-        "'podSelector': {}, 'ingress': [{}, {'ports': [{'port': 80}, {'port': 'http'}]}]");
-    struct ds ds = DS_EMPTY_INITIALIZER;
+#define OWN "kubernetes.io/metadata.name=shop/"
+#define ISOLATE "action=isolate vni=4096 subject=1 peers=any ports=any" POLICY "-1\n"
 
-    assert_true(policy_rules_named_ports(policy, &ds));
-    assert_string_equal(ds_cstr(&ds), "spec.ingress[1].ports[1] \"http\"");
-    ds_destroy(&ds);
-    network_policy_destroy(policy);
+/* Ingress: who holds the number is the subject; the peers stay. */
+static void
+test_named_port_of_subjects(void **state)
+{
+    assert_rules(
+        "'podSelector': {'matchLabels': {'app': 'a'}}, 'ingress': [{'from':"
+        " [{'podSelector': {}}, {'ipBlock': {'cidr': '10.0.0.0/8'}}], 'ports':"
+        " [{'port': 'web'}, {'port': 443}, {'port': 'web'}, {'port': 'absent'},"
+        " {'port': 'web', 'protocol': 'UDP'}]}]",
+        OWN "app=a " OWN " " OWN " " OWN "app=a,port:tcp/web=80 " OWN "app=a,port:tcp/web=8037",
+        INGRESS ISOLATE INGRESS
+        "action=allow vni=4096 subject=1 peers=set:2,10.0.0.0/8 ports=tcp:443" POLICY "0\n" INGRESS
+        "action=allow vni=4096 subject=4 peers=set:3,10.0.0.0/8 ports=tcp:80" POLICY "0\n" INGRESS
+        "action=allow vni=4096 subject=5 peers=set:3,10.0.0.0/8 ports=tcp:8037" POLICY "0\n");
+}
+
+/* Egress: the peers that hold the number; an ipBlock holds none. */
+static void
+test_named_port_of_peers(void **state)
+{
+    assert_rules(
+        "'podSelector': {}, 'policyTypes': ['Egress'], 'egress': [{'to':"
+        " [{'podSelector': {}}, {'namespaceSelector': {}}, {'ipBlock': {'cidr':"
+        " '10.0.0.0/8'}}], 'ports': [{'port': 'web'}]}]",
+        OWN " " OWN "port:tcp/web=80 /port:tcp/web=80 /port:tcp/web=8000 " OWN "port:tcp/web=8032",
+        EGRESS ISOLATE EGRESS
+        "action=allow vni=4096 subject=1 peers=set:2,set:3 ports=tcp:80" POLICY "0\n" EGRESS
+        "action=allow vni=4096 subject=1 peers=set:4 ports=tcp:8000" POLICY "0\n" EGRESS
+        "action=allow vni=4096 subject=1 peers=set:5 ports=tcp:8032" POLICY "0\n");
+}
+
+/* Without peers: all pods that hold it, not anybody. */
+static void
+test_named_port_of_all_pods(void **state)
+{
+    assert_rules("'podSelector': {}, 'policyTypes': ['Egress'], 'egress': [{'ports': [{'port':"
+                 " 'web'}]}]",
+                 OWN " /port:tcp/web=80 /port:tcp/web=8000",
+                 EGRESS ISOLATE EGRESS
+                 "action=allow vni=4096 subject=1 peers=set:2 ports=tcp:80" POLICY "0\n" EGRESS
+                 "action=allow vni=4096 subject=1 peers=set:3 ports=tcp:8000" POLICY "0\n");
+}
+
+/* A name that nobody has, or that only an ipBlock is asked for, adds no rule. */
+static void
+test_named_port_of_nobody(void **state)
+{
+    assert_rules("'podSelector': {}, 'policyTypes': ['Ingress', 'Egress'], 'ingress': [{'ports':"
+                 " [{'port': 'absent'}]}], 'egress': [{'to': [{'ipBlock': {'cidr':"
+                 " '10.0.0.0/8'}}], 'ports': [{'port': 'web'}]}]",
+                 OWN, INGRESS ISOLATE EGRESS ISOLATE);
 }
 
 /* Numbers 100, 101, ... by position. */
@@ -201,7 +265,10 @@ main(void)
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_nothing_is_not_any),
-        cmocka_unit_test(test_named_ports_are_told),
+        cmocka_unit_test(test_named_port_of_subjects),
+        cmocka_unit_test(test_named_port_of_peers),
+        cmocka_unit_test(test_named_port_of_all_pods),
+        cmocka_unit_test(test_named_port_of_nobody),
         cmocka_unit_test(test_keep_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,39 @@ static const struct policy_case cases[] = {
                            " 'values': ['y']}]}}") } },
       { "deny x/a y/*, deny x/a world" } },
 
+    { "ingress on one named port, protocol omitted",
+      { { "x", "'podSelector': {}, 'ingress': [{'ports': [{'port': 'serve-81-tcp'}]}]" } },
+      { "deny * x/*", "", "deny * x/*", "deny * x/*" } },
+    { "ingress from a namespace on one named port",
+      { { "x", X_A ", 'ingress': [{'from': [{'namespaceSelector': " NS(
+                   "y") "}], 'ports': [{'port': 'serve-80-tcp'}]}]" } },
+      { "deny * x/a, allow y/* x/a", "deny * x/a", "deny * x/a", "deny * x/a" } },
+    { "egress on one named port, resolved on destinations anywhere",
+      { { "x", "'podSelector': {}, 'policyTypes': ['Egress'], 'egress': [{'ports': [{'port':"
+               " 'serve-80-tcp'}]}]" } },
+      { "deny x/* world", "deny x/* *", "deny x/* *", "deny x/* *" } },
+    { "a named port under another protocol matches nothing",
+      { { "x", X_A ", 'ingress': [{'ports': [{'port': 'serve-80-tcp', 'protocol': 'UDP'},"
+                   " {'port': 'serve-80-sctp', 'protocol': 'SCTP'}]}]" } },
+      { "deny * x/a", "deny * x/a", "deny * x/a", "" } },
+    { "a name that no pod has leaves the rest of the rule",
+      { { "x", X_A ", 'ingress': [{'ports': [{'port': 'absent'}, {'port': 81}]}]" } },
+      { "deny * x/a", "", "deny * x/a", "deny * x/a" } },
+    { "pods selected by an SCTP policy are isolated",
+      { { "x", X_A ", 'ingress': [{'ports': [{'protocol': 'SCTP', 'port': 80}]}]" } },
+      { "deny * x/a", "deny * x/a", "deny * x/a", "" } },
+    { "UDP ports",
+      { { "x", X_A ", 'ingress': [{'from': [{'namespaceSelector': " NS(
+                   "y") "}], 'ports': [{'protocol': 'UDP', 'port': 80}]}]" } },
+      { "deny * x/a", "deny * x/a", "deny * x/a, allow y/* x/a", "deny * x/a" } },
+    { "SCTP ports",
+      { { "x", X_A ", 'ingress': [{'from': [{'namespaceSelector': " NS(
+                   "y") "}], 'ports': [{'protocol': 'SCTP', 'port': 80}]}]" } },
+      { "deny * x/a", "deny * x/a", "deny * x/a", "deny * x/a, allow y/* x/a" } },
+    { "SCTP without port is every port of SCTP",
+      { { "x", X_A ", 'ingress': [{'ports': [{'protocol': 'SCTP'}]}]" } },
+      { "deny * x/a", "deny * x/a", "deny * x/a", "" } },
+
     { "absent podSelector selects all",
       { { "x", "'policyTypes': ['Ingress']" } },
       { "deny * x/*" } },

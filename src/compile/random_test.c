@@ -10,6 +10,8 @@ static const char *const namespaces[] = { "red", "green", "blue", "grey" };
 static const char *const pod_names[] = { "a", "b", "c", "d", "e", "f", "g" };
 static const char *const node_names[] = { "node-1", "node-2", "node-3" };
 static const char *const keys[] = { "app", "tier", "canary" };
+static const char *const port_names[] = { "http", "web", "dns" };
+static const char *const protocols[] = { "TCP", "UDP", "SCTP" };
 static const char *const values[] = { "x", "y", "z", "" };
 static const char *const cidrs[] = {
     "10.0.0.0/24",  "0.0.0.0/0",     "10.0.0.0/26",  "10.0.0.16/28",
@@ -116,14 +118,13 @@ random_peer(void)
 static json_t *
 random_port(void)
 {
-    static const char *const protocols[] = { "TCP", "UDP", "SCTP" };
     json_t *port = json_object();
 
     if (chance(70)) {
         json_object_set_new(port, "protocol", json_string(PICK(protocols)));
     }
-    if (chance(10)) {
-        json_object_set_new(port, "port", json_string("http"));
+    if (chance(30)) {
+        json_object_set_new(port, "port", json_string(PICK(port_names)));
     } else if (chance(80)) {
         int first = 80 + random_range(4);
         json_object_set_new(port, "port", json_integer(first));
@@ -182,13 +183,49 @@ set_namespace(struct world *w)
                                 "metadata", meta));
 }
 
+/* Its name is unique in it, as the API asks. */
+static json_t *
+random_container(const char *name)
+{
+    json_t *ports = json_array();
+
+    for (size_t i = 0; i < ARRAY_SIZE(port_names); i++) {
+        if (chance(50)) {
+            json_array_append_new(ports,
+                                  json_pack("{s:s, s:s, s:i}", "name", port_names[i], "protocol",
+                                            chance(60) ? "TCP" : PICK(protocols), "containerPort",
+                                            80 + random_range(4)));
+        }
+    }
+    return json_pack("{s:s, s:o}", "name", name, "ports", ports);
+}
+
+static json_t *
+random_containers(void)
+{
+    json_t *spec = json_pack("{s:[o]}", "containers", random_container("c"));
+
+    if (chance(30)) {
+        json_array_append_new(json_object_get(spec, "containers"), random_container("d"));
+    }
+    if (chance(30)) {
+        json_t *init = random_container("i");
+
+        if (chance(60)) {
+            json_object_set_new(init, "restartPolicy", json_string("Always"));
+        }
+        json_object_set_new(spec, "initContainers", json_pack("[o]", init));
+    }
+    return spec;
+}
+
 static void
 set_pod(struct world *w)
 {
     json_t *meta = json_pack("{s:s, s:s, s:s, s:o}", "namespace", PICK(namespaces), "name",
                              PICK(pod_names), "uid", chance(50) ? "1" : "2", "labels",
                              random_labels());
-    json_t *spec = json_pack("{s:[{s:s}]}", "containers", "name", "c");
+    json_t *spec = random_containers();
     json_t *pod = json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "Pod", "metadata",
                             meta, "spec", spec);
 
@@ -208,6 +245,22 @@ set_pod(struct world *w)
                             json_pack("{s:s}", "phase", chance(50) ? "Succeeded" : "Failed"));
     }
     world_set_json(w, pod);
+}
+
+/* If no object changes meanwhile, no record does. */
+static void
+restart(struct world *w)
+{
+    char *before = world_records(w);
+
+    world_restart(w);
+    if (chance(50)) {
+        world_run(w);
+        char *after = world_records(w);
+        assert_string_equal(after, before);
+        free(after);
+    }
+    free(before);
 }
 
 static void
@@ -235,7 +288,7 @@ random_step(struct world *w)
         world_del_node(w, PICK(node_names));
     } else {
         world_run(w);
-        world_restart(w);
+        restart(w);
     }
 }
 
@@ -260,15 +313,15 @@ random_address(const struct world *w)
 static void
 check_tuples(struct world *w)
 {
-    static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP,
-                                         IPPROTO_ICMP };
+    static const uint8_t numbers[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP,
+                                       IPPROTO_ICMP };
     struct evaluate *e = evaluate_create(compile_records(w->c));
 
     for (int i = 0; i < 40; i++) {
         struct evaluate_tuple tuple = {
             .src = random_address(w),
             .dst = random_address(w),
-            .protocol = PICK(protocols),
+            .protocol = PICK(numbers),
         };
         tuple.dst_port = tuple.protocol == IPPROTO_ICMP ? 0 : 79 + random_range(8);
         world_verdict(w, e, &tuple);

@@ -1,6 +1,6 @@
 /* Expectations on who reaches whom, for tests of the compiler: three
- * namespaces x, y, z with the pods a, b, c, as in the end to end tests of
- * Kubernetes.  "deny * x/a, allow x/b x/a": the last that fits holds; at
+ * namespaces x, y, z with the pods a, b, c and their ports, as in the end to
+ * end tests of Kubernetes.  "deny * x/a, allow x/b x/a": the last that fits holds; at
  * first everything is allowed.  A star stands for the rest of a name, or for
  * anybody; "world" is an address outside. */
 #ifndef VIRGA_REACH_TEST_H
@@ -13,6 +13,14 @@
 static const char *const reach_namespaces[] = { "x", "y", "z" };
 static const char *const reach_pods[] = { "a", "b", "c" };
 #define REACH_WORLD "192.0.2.1"
+
+#define REACH_PORT(NUMBER, PROTOCOL, WORD)                                                        \
+    "{'name': 'serve-" #NUMBER "-" WORD "', 'containerPort': " #NUMBER ", 'protocol': '" PROTOCOL \
+    "'}"
+#define REACH_PORTS                                              \
+    REACH_PORT(80, "TCP", "tcp")                                 \
+    ", " REACH_PORT(81, "TCP", "tcp") ", " REACH_PORT(80, "UDP", \
+                                                      "udp") ", " REACH_PORT(80, "SCTP", "sctp")
 
 static inline void
 reach_set_namespace(struct world *w, const char *ns, const char *labels)
@@ -30,8 +38,9 @@ reach_set_pod(struct world *w, const char *ns, const char *name, const char *mor
     world_set(w,
               "{'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'namespace': '%s',"
               " 'name': '%s', 'uid': '%s-1', 'labels': {'pod': '%s'%s}}, 'spec':"
-              " {'nodeName': 'node-1', 'containers': [{'name': 'c'}]%s}, 'status': {%s}}",
-              ns, name, name, name, more_labels, more_spec, status);
+              " {'nodeName': 'node-1', 'containers': [{'name': 'c', 'ports': [%s]}]%s},"
+              " 'status': {%s}}",
+              ns, name, name, name, more_labels, REACH_PORTS, more_spec, status);
 }
 
 static inline void

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile/named_port.h"
 #include "compile/selection_sets.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
@@ -32,6 +33,7 @@ selection_init(struct selection *selection, struct records *records, struct numb
     ovs_list_init(&selection->scopes);
     ovs_list_init(&selection->idle);
     ovs_list_init(&selection->dirty);
+    ovs_list_init(&selection->renumbered);
     simap_init(&selection->restored);
 }
 
@@ -115,6 +117,7 @@ void
 selection_scope_add_key(struct selection *selection, struct scope *scope, const char *key)
 {
     if (key_counts_add(&scope->keys, key)) {
+        scope->n_port_keys += named_port_is_key(key);
         note_key_change(selection, scope, key);
     }
 }
@@ -123,6 +126,7 @@ void
 selection_scope_remove_key(struct selection *selection, struct scope *scope, const char *key)
 {
     if (key_counts_remove(&scope->keys, key)) {
+        scope->n_port_keys -= named_port_is_key(key);
         note_key_change(selection, scope, key);
     }
 }

@@ -13,6 +13,10 @@
  * found by its labels; nothing is remembered per pair, since the same test
  * finds the same sets again when the identity goes.
  *
+ * A named port is a label like others, see named_port.h.  Who needs to know
+ * by which numbers the pods of a set have it watches them: a watch keeps the
+ * port relevant where it looks, and is told when the numbers change.
+ *
  * Sets without users live until selection_collect(), so that a set whose last
  * user is replaced by an equal one keeps its number. */
 #ifndef VIRGA_SELECTION_H
@@ -48,6 +52,7 @@ struct scope {
     struct scope_label *label_entries;
     struct ovs_list links;  /* struct link 'scope_node'. */
     struct hmap keys;       /* struct key_count: relevant keys. */
+    size_t n_port_keys;     /* Those of them that are named ports. */
     struct hmap identities; /* struct identity. */
 };
 
@@ -73,6 +78,7 @@ struct selection {
     struct ovs_list scopes;      /* struct scope, attached. */
     struct ovs_list idle;        /* struct pod_set without users. */
     struct ovs_list dirty;       /* struct pod_set whose record is behind. */
+    struct ovs_list renumbered;  /* struct pod_set whose watches wait to be told. */
     struct simap restored;       /* Selector text to id, of an earlier life. */
     struct key_change *key_changes;
     size_t n_key_changes, allocated_key_changes;
@@ -100,6 +106,22 @@ void selection_collect(struct selection *);
 
 void selection_add_identity(struct selection *, const struct identity *);
 void selection_remove_identity(struct selection *, const struct identity *);
+
+/* The numbers of a named port among the pods of a set. */
+struct port_watch {
+    struct ovs_list set_node; /* In struct port_numbers 'watches'. */
+    struct port_watch *next;  /* For its owner. */
+    struct pod_set *set;
+    void *owner;
+};
+
+struct port_watch *selection_watch(struct selection *, const struct selector *namespaces,
+                                   const struct selector *pods, const char *port_key, void *owner);
+void selection_unwatch(struct selection *, struct port_watch *);
+/* Sorted; NULL if there are none.  The caller frees. */
+uint16_t *selection_watch_numbers(const struct port_watch *, size_t *n);
+/* Calls 'cb' for each watch whose numbers changed since the last time. */
+void selection_tell_watches(struct selection *, void (*cb)(void *owner, void *aux), void *aux);
 
 /* Brings the records of sets up to date. */
 void selection_flush(struct selection *);

@@ -41,12 +41,17 @@ set_mark_dirty(struct selection *selection, struct pod_set *set)
 }
 
 static void
-set_note(struct selection *selection, struct pod_set *set, uint32_t identity, bool add)
+set_note(struct selection *selection, struct pod_set *set, const struct identity *identity,
+         bool add)
 {
+    if (set->numbers) {
+        port_numbers_note(selection, set, identity, add);
+        return;
+    }
     if (set->n_changes >= set->allocated_changes) {
         set->changes = x2nrealloc(set->changes, &set->allocated_changes, sizeof *set->changes);
     }
-    set->changes[set->n_changes] = (struct member_change){ identity, set->n_changes, add };
+    set->changes[set->n_changes] = (struct member_change){ identity->id, set->n_changes, add };
     set->n_changes++;
     set_mark_dirty(selection, set);
 }
@@ -64,7 +69,7 @@ match_cb(void *owner, void *aux)
     const struct match_ctx *ctx = aux;
 
     if (selector_matches(&set->selector, &ctx->identity->labels)) {
-        set_note(ctx->selection, set, ctx->identity->id, ctx->add);
+        set_note(ctx->selection, set, ctx->identity, ctx->add);
     }
 }
 
@@ -249,7 +254,7 @@ set_add_members(struct selection *selection, struct pod_set *set)
     LIST_FOR_EACH (link, selector_node, &set->from->links) {
         HMAP_FOR_EACH (identity, hmap_node, &link->scope->identities) {
             if (selector_matches(&set->selector, &identity->labels)) {
-                set_note(selection, set, identity->id, true);
+                set_note(selection, set, identity, true);
             }
         }
     }
@@ -283,22 +288,33 @@ set_number(struct selection *selection, const struct pod_set *set)
     return id;
 }
 
+static void
+set_prepare_record(struct selection *selection, struct pod_set *set)
+{
+    set->id = set_number(selection, set);
+    set->is_new = true;
+    hmap_insert(&selection->sets_by_id, &set->id_node, hash_int(set->id, 0));
+    set_mark_dirty(selection, set);
+}
+
 static struct pod_set *
-set_create(struct selection *selection, struct ns_selector *from, const struct selector *selector)
+set_create(struct selection *selection, struct ns_selector *from, const struct selector *selector,
+           const char *port_key)
 {
     struct pod_set *set = xzalloc(sizeof *set);
 
     set->from = from;
     selector_clone(&set->selector, selector);
-    set->id = set_number(selection, set);
-    set->is_new = true;
+    if (port_key) {
+        set->numbers = port_numbers_create(port_key);
+    } else {
+        set_prepare_record(selection, set);
+    }
     hmap_insert(&from->sets, &set->hmap_node, selector_hash(selector));
-    hmap_insert(&selection->sets_by_id, &set->id_node, hash_int(set->id, 0));
     selector_index_insert(&selection->index, from, &set->selector, set, &set->filing);
     ovs_list_push_back(&selection->idle, &set->idle_node);
     set_add_keys(selection, set);
     set_add_members(selection, set);
-    set_mark_dirty(selection, set);
     return set;
 }
 
@@ -311,8 +327,12 @@ set_destroy(struct selection *selection, struct pod_set *set)
     }
     selector_index_remove(&selection->index, &set->filing);
     hmap_remove(&set->from->sets, &set->hmap_node);
-    hmap_remove(&selection->sets_by_id, &set->id_node);
-    records_remove(selection->records, RECORD_SET, set->id);
+    if (set->numbers) {
+        port_numbers_destroy(set->numbers);
+    } else {
+        hmap_remove(&selection->sets_by_id, &set->id_node);
+        records_remove(selection->records, RECORD_SET, set->id);
+    }
     if (hmap_is_empty(&set->from->sets)) {
         ns_selector_destroy(selection, set->from);
     }
@@ -321,39 +341,54 @@ set_destroy(struct selection *selection, struct pod_set *set)
     free(set);
 }
 
-uint32_t
-selection_get(struct selection *selection, const struct selector *namespaces,
-              const struct selector *pods)
+struct pod_set *
+pod_set_get(struct selection *selection, const struct selector *namespaces,
+            const struct selector *pods, const char *port_key)
 {
     struct ns_selector *from = ns_selector_get(selection, namespaces);
     struct pod_set *set;
 
     HMAP_FOR_EACH_WITH_HASH (set, hmap_node, selector_hash(pods), &from->sets) {
         if (selector_equal(&set->selector, pods)) {
-            return set->id;
+            return set;
         }
     }
-    return set_create(selection, from, pods)->id;
+    return set_create(selection, from, pods, port_key);
 }
 
 void
-selection_ref(struct selection *selection, uint32_t id)
+pod_set_ref(struct pod_set *set)
 {
-    struct pod_set *set = set_by_id(selection, id);
-
     if (!set->n_users++) {
         ovs_list_remove(&set->idle_node);
     }
 }
 
 void
-selection_unref(struct selection *selection, uint32_t id)
+pod_set_unref(struct selection *selection, struct pod_set *set)
 {
-    struct pod_set *set = set_by_id(selection, id);
-
     if (!--set->n_users) {
         ovs_list_push_back(&selection->idle, &set->idle_node);
     }
+}
+
+uint32_t
+selection_get(struct selection *selection, const struct selector *namespaces,
+              const struct selector *pods)
+{
+    return pod_set_get(selection, namespaces, pods, NULL)->id;
+}
+
+void
+selection_ref(struct selection *selection, uint32_t id)
+{
+    pod_set_ref(set_by_id(selection, id));
+}
+
+void
+selection_unref(struct selection *selection, uint32_t id)
+{
+    pod_set_unref(selection, set_by_id(selection, id));
 }
 
 void

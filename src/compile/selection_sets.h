@@ -1,5 +1,5 @@
 /* Inside selection: namespace selectors, their links and sets.  For
- * selection.c and selection_sets.c alone. */
+ * selection.c, selection_sets.c and port_numbers.c alone. */
 #ifndef VIRGA_SELECTION_SETS_H
 #define VIRGA_SELECTION_SETS_H 1
 
@@ -27,6 +27,13 @@ struct member_change {
     bool add;
 };
 
+/* What a set has instead of id and record if it is there for its watches. */
+struct port_numbers {
+    const char *key;         /* The named port. */
+    struct hmap counts;      /* struct key_count: members by number. */
+    struct ovs_list watches; /* struct port_watch 'set_node'. */
+};
+
 struct pod_set {
     struct hmap_node hmap_node; /* In struct ns_selector 'sets'. */
     struct hmap_node id_node;   /* In struct selection 'sets_by_id'. */
@@ -34,13 +41,14 @@ struct pod_set {
     struct selector selector;
     struct selector_filing filing;
     uint32_t id;
-    size_t n_users;
+    uint32_t n_users;
     struct ovs_list idle_node;  /* In struct selection 'idle' if n_users is 0. */
-    struct ovs_list dirty_node; /* In struct selection 'dirty' if is_dirty. */
+    struct ovs_list dirty_node; /* In struct selection 'dirty' if is_dirty, or 'renumbered'. */
     bool is_dirty;
     bool is_new;                   /* The record, if any, is of an earlier life. */
     struct member_change *changes; /* To the record's identities. */
     size_t n_changes, allocated_changes;
+    struct port_numbers *numbers; /* NULL: it has a record. */
 };
 
 bool key_counts_add(struct hmap *, const char *key);
@@ -50,6 +58,18 @@ void selection_scope_remove_key(struct selection *, struct scope *, const char *
 void selection_link(struct selection *, struct ns_selector *, struct scope *);
 void selection_unlink(struct selection *, struct link *);
 void selection_link_all(struct selection *, struct ns_selector *);
+
+/* The set of these pods, made if there is none; with 'port_key' not NULL, the
+ * one that counts its numbers. */
+struct pod_set *pod_set_get(struct selection *, const struct selector *namespaces,
+                            const struct selector *pods, const char *port_key);
+void pod_set_ref(struct pod_set *);
+void pod_set_unref(struct selection *, struct pod_set *);
+
+/* port_numbers.c */
+struct port_numbers *port_numbers_create(const char *key);
+void port_numbers_destroy(struct port_numbers *);
+void port_numbers_note(struct selection *, struct pod_set *, const struct identity *, bool add);
 
 /* Adds the identity to (removes it from) the sets of 'from' that match it. */
 void selection_match_sets(struct selection *, struct ns_selector *from, const struct identity *,

@@ -4,8 +4,10 @@
  * An object known by name has an entry.  A setter puts the new object (NULL:
  * deleted) into the entry as 'next' and queues the entry; the phase of its
  * kind makes it 'object' and brings the records up to date.  Phases run in the
- * order nodes, namespaces, policies, pods: each may queue entries of a later
- * one.  Entries are worked through in the order in which they first appeared,
+ * order nodes, namespaces, policies, pods, policies with named ports: each may
+ * queue entries of a later one.  A policy with named ports holds in the third
+ * phase what decides the classes of pods, and gets its rules in the last, when
+ * the numbers of those pods are known.  Entries are worked through in the order in which they first appeared,
  * so that equal calls give equal numbers. */
 #ifndef VIRGA_COMPILE_STATE_H
 #define VIRGA_COMPILE_STATE_H 1
@@ -74,7 +76,7 @@ struct policy_entry {
     struct network_policy *object, *next;
     uint32_t *rules; /* Keys of its rule records, in policy_rules_build()'s order. */
     size_t n_rules, allocated_rules;
-    bool holds_sets; /* Its rules are users of their sets. */
+    struct holdings *holdings; /* What it uses of the selection; see policies.c. */
     struct problem *problem;
 };
 
@@ -114,6 +116,7 @@ struct compile {
     struct hmap policies;   /* struct policy_entry. */
     struct hmap pods;       /* struct pod_entry. */
     struct worklist node_work, namespace_work, policy_work, pod_work;
+    struct worklist named_work;         /* Policies with named ports. */
     struct ovs_list waiting_namespaces; /* Those with a problem. */
     struct ovs_list waiting_pods;       /* Those that lack an address. */
     uint64_t run;                       /* Number of this run, 1... */
@@ -151,6 +154,7 @@ bool namespace_entry_is_missing(const struct namespace_entry *, const char **rea
 void nodes_run(struct compile *);
 void networks_run(struct compile *);
 void policies_run(struct compile *);
+void policies_run_named(struct compile *);
 void policy_drop_rules(struct compile *, struct policy_entry *);
 void pods_run(struct compile *);
 void pod_drop_endpoint(struct compile *, struct pod_entry *);

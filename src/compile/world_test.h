@@ -448,22 +448,57 @@ world_peer_matches(const struct world *w, const struct network_policy *policy,
            && selector_matches(&peer->namespace_selector, &w->namespaces[i]->meta.labels);
 }
 
+/* The number that the pod has for a name, the first in order of containers;
+ * 0 if none, which no port is. */
+static inline uint16_t
+world_named_port(const struct k8s_pod *pod, const char *name, uint8_t protocol)
+{
+    for (size_t i = 0; pod && i < pod->n_ports; i++) {
+        if (!strcmp(pod->ports[i].name, name) && pod->ports[i].protocol == protocol) {
+            return pod->ports[i].number;
+        }
+    }
+    return 0;
+}
+
+/* 'dst': the pod that a name is resolved on, NULL if it is none. */
+static inline bool
+world_port_matches(const struct policy_port *port, const struct k8s_pod *dst,
+                   const struct evaluate_tuple *tuple)
+{
+    if (port->protocol != tuple->protocol) {
+        return false;
+    }
+    if (port->name) {
+        uint16_t number = world_named_port(dst, port->name, port->protocol);
+        return number && number == tuple->dst_port;
+    }
+    return port->first <= tuple->dst_port && tuple->dst_port <= port->last;
+}
+
+/* An ipBlock is no pod, so it has no names, even where it holds pods. */
 static inline bool
 world_rule_matches(const struct world *w, const struct network_policy *policy,
-                   const struct policy_rule *rule, const struct in6_addr *ip,
-                   const struct k8s_pod *pod, const struct evaluate_tuple *tuple)
+                   const struct policy_rule *rule, bool ingress, const struct k8s_pod *subject,
+                   const struct in6_addr *ip, const struct k8s_pod *pod,
+                   const struct evaluate_tuple *tuple)
 {
-    bool peer = !rule->n_peers, port = !rule->n_ports;
+    bool peer = !rule->n_peers, port = !rule->n_ports, name = false;
+    bool pod_peer = !rule->n_peers;
 
     for (size_t i = 0; i < rule->n_peers; i++) {
-        peer |= world_peer_matches(w, policy, &rule->peers[i], ip, pod);
+        bool matches = world_peer_matches(w, policy, &rule->peers[i], ip, pod);
+
+        peer |= matches;
+        pod_peer |= matches && !rule->peers[i].is_ip_block;
     }
     for (size_t i = 0; i < rule->n_ports; i++) {
-        const struct policy_port *p = &rule->ports[i];
-        port |= !p->name && p->protocol == tuple->protocol && p->first <= tuple->dst_port
-                && tuple->dst_port <= p->last;
+        bool matches = world_port_matches(&rule->ports[i], ingress ? subject : pod, tuple);
+
+        port |= matches && !rule->ports[i].name;
+        name |= matches && rule->ports[i].name;
     }
-    return peer && port;
+    return (peer && port) || ((ingress ? peer : pod_peer) && name);
 }
 
 static inline bool
@@ -485,7 +520,7 @@ world_direction_allows(const struct world *w, bool ingress, const struct k8s_pod
         }
         isolated = true;
         for (size_t j = 0; j < n; j++) {
-            if (world_rule_matches(w, policy, &rules[j], ip, peer, tuple)) {
+            if (world_rule_matches(w, policy, &rules[j], ingress, subject, ip, peer, tuple)) {
                 return true;
             }
         }
