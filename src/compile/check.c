@@ -461,8 +461,8 @@ want_endpoints(struct check *k)
             }
         } else if (pod->namespace_->vni && pod->n_ips) {
             want_endpoint(k, &k->seen[i]);
-            if (pod->problem) {
-                FAIL(k, "pod %s has an endpoint and a problem", pod->name);
+            if (pod_waits_for_node(pod) != (pod->problem != NULL)) {
+                FAIL(k, "pod %s has an endpoint and the wrong problem", pod->name);
             }
         } else {
             check_waiting(k, pod);

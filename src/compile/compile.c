@@ -227,6 +227,22 @@ compile_del_node(struct compile *c, const char *name)
     }
 }
 
+bool
+compile_set_node_ready(struct compile *c, const char *name, bool ready)
+{
+    struct node_entry *node = shash_find_data(&c->nodes, name);
+    struct pod_entry *pod;
+
+    if (!node || node->unready != ready) {
+        return false;
+    }
+    node->unready = !ready;
+    LIST_FOR_EACH (pod, node_node, &node->pods) {
+        worklist_add(&c->pod_work, &pod->entry);
+    }
+    return true;
+}
+
 /* Run. */
 
 void

@@ -51,6 +51,9 @@ void compile_del_policy(struct compile *, const char *ns, const char *name);
 void compile_set_node(struct compile *, const char *name, const struct in6_addr *vtep,
                       const struct in6_addr *addresses, size_t n);
 void compile_del_node(struct compile *, const char *name);
+/* A registered node is ready until this says otherwise; its pods show it.
+ * Returns true if that changes something. */
+bool compile_set_node_ready(struct compile *, const char *name, bool ready);
 
 void compile_run(struct compile *);
 struct records *compile_records(struct compile *);
@@ -62,7 +65,7 @@ struct compile_problem {
     const char *namespace_;
     const char *name;
     const char *
-        reason; /* CamelCase: AddressTaken, AddressOutsideSubnet, SubnetExhausted, SubnetOverlap, ... */
+        reason; /* CamelCase: AddressTaken, AddressOutsideSubnet, SubnetExhausted, SubnetOverlap, NodeNotReady, ... */
     const char *message; /* For people; says the next step. */
 };
 /* Borrowed until the next compile_run(); sorted by kind, namespace, name. */

@@ -232,6 +232,7 @@ test_automatic_network_grows(void **state)
     char name[16];
 
     world_init_small(&w, "10.0.0.0/28", 29);
+    world_set_node(&w, "node-1", "172.30.0.1");
     reach_set_namespace(&w, "n", "");
     for (int i = 0; i < 11; i++) {
         snprintf(name, sizeof name, "p%02d", i);
@@ -386,6 +387,36 @@ test_completed_pod_frees_its_address(void **state)
     world_uninit(&w);
 }
 
+/* The pod keeps its endpoint; only its node is waited for. */
+static void
+test_node_that_is_not_ready(void **state)
+{
+    struct world w;
+
+    world_init(&w);
+    reach_set_namespace(&w, "n", "");
+    reach_set_pod(&w, "n", "a", "", "", "");
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "a"), "NodeNotReady");
+    assert_string_not_equal(world_address(&w, "n", "a"), "none");
+
+    world_set_node(&w, "node-1", "172.30.0.1");
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "a"), "none");
+
+    assert_true(compile_set_node_ready(w.c, "node-1", false));
+    assert_false(compile_set_node_ready(w.c, "node-1", false));
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "a"), "NodeNotReady");
+    assert_int_equal(world_endpoint(&w, "n", "a")->node, 1);
+
+    assert_true(compile_set_node_ready(w.c, "node-1", true));
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "a"), "none");
+    assert_false(compile_set_node_ready(w.c, "stranger", false));
+    world_uninit(&w);
+}
+
 static void
 test_missing_namespace(void **state)
 {
@@ -396,6 +427,7 @@ test_missing_namespace(void **state)
     reach_set_policy(&w, "n", "p", "'podSelector': {}");
     world_run(&w);
     assert_records(&w, "");
+    world_set_node(&w, "node-1", "172.30.0.1");
     assert_string_equal(world_problem(&w, "Pod", "n", "a"), "NamespaceMissing");
     assert_string_equal(world_problem(&w, "NetworkPolicy", "n", "p"), "NamespaceMissing");
     reach_set_namespace(&w, "n", "");
@@ -403,6 +435,7 @@ test_missing_namespace(void **state)
     assert_string_equal(world_problem(&w, "Pod", "n", "a"), "none");
     assert_int_equal(records_count(compile_records(w.c), RECORD_RULE), 1);
     world_del_namespace(&w, "n");
+    world_del_node(&w, "node-1");
     world_run(&w);
     assert_records(&w, "");
     assert_string_equal(world_problem(&w, "NetworkPolicy", "n", "p"), "NamespaceMissing");
@@ -583,6 +616,7 @@ main(void)
         cmocka_unit_test(test_overlapping_subnets),
         cmocka_unit_test(test_static_addresses),
         cmocka_unit_test(test_completed_pod_frees_its_address),
+        cmocka_unit_test(test_node_that_is_not_ready),
         cmocka_unit_test(test_missing_namespace),
         cmocka_unit_test(test_problems_are_sorted),
         cmocka_unit_test(test_set_and_deleted_between_runs),

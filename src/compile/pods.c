@@ -375,11 +375,31 @@ queue_waiting(struct compile *c)
     }
 }
 
+bool
+pod_waits_for_node(const struct pod_entry *pod)
+{
+    return pod->node && (!pod->node->exists || pod->node->unready);
+}
+
+/* The pod has all that the network can give; what is left is its node. */
+static void
+pod_note_node(struct compile *c, struct pod_entry *pod)
+{
+    pod_no_problem(c, pod);
+    if (pod_waits_for_node(pod)) {
+        problem_set(&c->problems, &pod->problem, "Pod", pod->namespace_->name, pod->name,
+                    "NodeNotReady",
+                    pod->node->exists ? "node %s is not ready: see the conditions of that Node"
+                                      : "node %s has not registered: does virga-agent run there?",
+                    pod->node->name);
+    }
+}
+
 static void
 pod_acquire(struct compile *c, struct pod_entry *pod)
 {
     if (pod->n_ips || (pod->object->n_static_ips ? take_annotated(c, pod) : take_next(c, pod))) {
-        pod_no_problem(c, pod);
+        pod_note_node(c, pod);
         pod_set_endpoint(c, pod);
     } else {
         pod_drop_endpoint(c, pod);

@@ -38,6 +38,7 @@ struct node_entry {
     struct entry entry;
     char *name;
     bool exists, next_exists;
+    bool unready; /* Its agent is not there, or not in sync. */
     uint32_t id; /* 0 unless 'exists'. */
     struct in6_addr vtep;
     struct in6_addr *addresses; /* Sorted. */
@@ -157,6 +158,7 @@ void policies_run(struct compile *);
 void policies_run_named(struct compile *);
 void policy_drop_rules(struct compile *, struct policy_entry *);
 void pods_run(struct compile *);
+bool pod_waits_for_node(const struct pod_entry *);
 void pod_drop_endpoint(struct compile *, struct pod_entry *);
 void restore_begin(struct compile *);
 void restore_end(struct compile *);

@@ -213,6 +213,10 @@ expect_same(struct controller *c, const char *line, char *before)
     "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"" NAME "\"" META \
     "},\"spec\":{\"nodeName\":\"node-1\",\"containers\":[{\"name\":\"c\"}]}}"
 
+#define UNSCHEDULED_POD(NAME, META)                                                    \
+    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"" NAME "\"" META \
+    "},\"spec\":{\"containers\":[{\"name\":\"c\"}]}}"
+
 static void
 create_shop(struct controller *c)
 {
@@ -408,12 +412,14 @@ test_conditions(void **state)
     struct controller *c = controller_start();
     until(engine_is_leading(c->engine));
     create_shop(c);
-    expect(c, "POST " PODS, POD("x", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
-    expect(c, "POST " PODS, POD("y", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
+    expect(c, "POST " PODS, UNSCHEDULED_POD("x", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
+    expect(c, "POST " PODS, UNSCHEDULED_POD("y", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
     assert_conditions(c, "GET " PODS "/x", "");
     assert_conditions(c, "GET " PODS "/y", "virga.dev/NetworkReady=False AddressTaken ");
     json_t *status = ask_json(c, "GET /virga/v1/status", 200);
-    assert_int_equal(json_array_size(json_object_get(status, "problems")), 1);
+    /* The shop's pods are on a node that nobody has heard of. */
+    assert_int_equal(json_array_size(json_object_get(status, "problems")), 3);
+    assert_conditions(c, "GET " PODS "/a", "virga.dev/NetworkReady=False NodeNotReady ");
     json_decref(status);
     controller_kill(c);
 

@@ -310,6 +310,10 @@ see_node(const struct store_node_status *status, void *engine_)
                          status->n_addresses);
         engine->dirty = true;
     }
+    if (compile_set_node_ready(engine->compile, status->name,
+                               node_objects_is_ready(engine->nodes, status->name))) {
+        engine->dirty = true;
+    }
 }
 
 static void
