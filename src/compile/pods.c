@@ -390,7 +390,7 @@ pod_note_node(struct compile *c, struct pod_entry *pod)
         problem_set(&c->problems, &pod->problem, "Pod", pod->namespace_->name, pod->name,
                     "NodeNotReady",
                     pod->node->exists ? "node %s is not ready: see the conditions of that Node"
-                                      : "node %s has not registered: does virga-agent run there?",
+                                      : "node %s is not known: no virga-agent has registered it",
                     pod->node->name);
     }
 }
