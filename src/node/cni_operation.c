@@ -333,8 +333,8 @@ static void
 run_start(struct cni_operation *op)
 {
     if (ovs_config_find(op->node->ovs_config, op->host_ifname)) {
-        fail_with(op, CNI_ALREADY_ATTACHED, "this interface of the container is attached; DEL it first",
-                  NULL);
+        fail_with(op, CNI_ALREADY_ATTACHED,
+                  "this interface of the container is attached; DEL it first", NULL);
         return;
     }
     int netns;
@@ -419,7 +419,8 @@ static bool
 is_valid(const struct cni_request *r, const struct ovs_endpoint *e)
 {
     for (size_t i = 0; i < r->n_valid; i++) {
-        if (!strcmp(r->valid[i].container, e->container) && !strcmp(r->valid[i].ifname, e->ifname)) {
+        if (!strcmp(r->valid[i].container, e->container)
+            && !strcmp(r->valid[i].ifname, e->ifname)) {
             return true;
         }
     }
@@ -489,7 +490,8 @@ run_check(struct cni_operation *op)
 {
     const struct ovs_endpoint *e = ovs_config_find(op->node->ovs_config, op->host_ifname);
     if (!e) {
-        fail_with(op, CNI_UNKNOWN_CONTAINER, "this interface of the container is not attached", NULL);
+        fail_with(op, CNI_UNKNOWN_CONTAINER, "this interface of the container is not attached",
+                  NULL);
         return;
     }
     const struct rec_endpoint *ep = find_endpoint(op, e->name, e->uid);
@@ -608,7 +610,6 @@ void
 cni_operation_format(const struct cni_operation *op, struct ds *s)
 {
     ds_put_format(s, "%s %s container=%s ifname=%s waits for %s since %lld ms\n",
-                  cni_command_name(op->request->command), op->request->pod,
-                  op->request->container, op->request->ifname, waiting_for[op->phase],
-                  time_msec() - op->started);
+                  cni_command_name(op->request->command), op->request->pod, op->request->container,
+                  op->request->ifname, waiting_for[op->phase], time_msec() - op->started);
 }

@@ -40,7 +40,7 @@ struct cni_node {
     struct ovs_config *ovs_config;
     struct attachments *attachments;
     const struct records *records; /* NULL: not known yet. */
-    bool flows_pending; /* attach() was called and the flows are not made yet. */
+    bool flows_pending;            /* attach() was called and the flows are not made yet. */
 };
 
 struct cni_operation *cni_operation_create(const struct cni_node *, struct cni_request *take);

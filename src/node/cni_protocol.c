@@ -140,7 +140,7 @@ parse_pod(const char *args)
 static const char *
 unsupported_capability(const json_t *config)
 {
-    static const char *const names[] = { "portMappings", "bandwidth", "ips",     "mac",
+    static const char *const names[] = { "portMappings", "bandwidth", "ips",           "mac",
                                          "ipRanges",     "deviceID",  "infinibandGUID" };
     const json_t *runtime = json_object_get(config, "runtimeConfig");
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -162,7 +162,8 @@ parse_version(struct cni_request *r, const json_t *config, struct cni_error *err
     const char *version = get_string(config, "cniVersion");
     int rank = version_rank(version);
     if (rank < 0) {
-        cni_error_set(error, CNI_INCOMPATIBLE_VERSION, "supported: 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0",
+        cni_error_set(error, CNI_INCOMPATIBLE_VERSION,
+                      "supported: 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0",
                       "cniVersion \"%s\" is not supported", version);
         return false;
     }
@@ -190,7 +191,8 @@ parse_config(struct cni_request *r, const json_t *config, struct cni_error *erro
     }
     r->network = xstrdup(get_string(config, "name"));
     if (!is_name(r->network)) {
-        cni_error_set(error, CNI_BAD_CONFIG, NULL, "\"name\" of the network is missing or invalid");
+        cni_error_set(error, CNI_BAD_CONFIG, NULL,
+                      "\"name\" of the network is missing or invalid");
         return false;
     }
     const char *capability = unsupported_capability(config);
@@ -462,7 +464,7 @@ find_by(const json_t *array, const char *key, const char *value)
 {
     size_t i;
     const json_t *item;
-    json_array_foreach((json_t *) array, i, item) {
+    json_array_foreach ((json_t *) array, i, item) {
         if (!strcmp(get_string(item, key), value)) {
             return item;
         }

@@ -57,8 +57,8 @@ struct cni_error {
     char *details; /* May be NULL. */
 };
 void cni_error_uninit(struct cni_error *);
-void cni_error_set(struct cni_error *, enum cni_code, const char *details,
-                   const char *msg_fmt, ...) __attribute__((format(printf, 4, 5)));
+void cni_error_set(struct cni_error *, enum cni_code, const char *details, const char *msg_fmt,
+                   ...) __attribute__((format(printf, 4, 5)));
 
 struct cni_attachment {
     char *container;
@@ -71,11 +71,11 @@ struct cni_request {
     char *network;   /* "name" of the configuration. */
     char *container; /* "" for STATUS and GC. */
     char *ifname;
-    char *netns;     /* "" if absent (DEL). */
-    char *pod;       /* NAMESPACE/NAME from K8S_POD_*; "" if absent (DEL). */
-    char *uid;       /* K8S_POD_UID, "" if absent. */
+    char *netns; /* "" if absent (DEL). */
+    char *pod;   /* NAMESPACE/NAME from K8S_POD_*; "" if absent (DEL). */
+    char *uid;   /* K8S_POD_UID, "" if absent. */
     int timeout_s;
-    json_t *prev_result; /* NULL if absent. */
+    json_t *prev_result;          /* NULL if absent. */
     struct cni_attachment *valid; /* GC: those to keep. */
     size_t n_valid;
 };

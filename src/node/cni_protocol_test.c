@@ -21,7 +21,8 @@ static struct cni_request *
 parse_parts(const char *head, const char *cni_version, const char *config)
 {
     char *text = xasprintf("{%s,\"config\":{\"cniVersion\":\"%s\",\"name\":\"net\","
-                           "\"type\":\"virga\"%s}}", head, cni_version, config);
+                           "\"type\":\"virga\"%s}}",
+                           head, cni_version, config);
     struct cni_request *r = parse(text);
     free(text);
     return r;
@@ -35,7 +36,7 @@ clear(void)
     version = NULL;
 }
 
-#define ADD_HEAD                                                          \
+#define ADD_HEAD                                                             \
     "\"command\":\"ADD\",\"containerID\":\"c1\",\"netns\":\"/run/netns/x\"," \
     "\"ifname\":\"eth0\",\"args\":\"IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;" \
     "K8S_POD_NAME=redis-0;K8S_POD_UID=u-1\""
@@ -74,7 +75,8 @@ static void
 test_del_needs_no_netns_and_no_pod(void **state)
 {
     struct cni_request *r = parse_parts("\"command\":\"DEL\",\"containerID\":\"c1\","
-                                        "\"ifname\":\"eth0\"", "0.3.1", "");
+                                        "\"ifname\":\"eth0\"",
+                                        "0.3.1", "");
     assert_non_null(r);
     assert_string_equal(r->netns, "");
     assert_string_equal(r->pod, "");
@@ -116,10 +118,9 @@ test_refuses(void **state)
         free(head);
     }
     assert_refused("\"command\":\"ADD\",\"containerID\":\"c\",\"ifname\":\"eth0\","
-                   "\"netns\":\"/x\",\"args\":\"K8S_POD_NAME=a\"", "1.0.0", "",
-                   CNI_BAD_ENVIRONMENT, "K8S_POD_NAMESPACE");
-    assert_refused(ADD_HEAD, "1.0.0",
-                   ",\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":80}]}",
+                   "\"netns\":\"/x\",\"args\":\"K8S_POD_NAME=a\"",
+                   "1.0.0", "", CNI_BAD_ENVIRONMENT, "K8S_POD_NAMESPACE");
+    assert_refused(ADD_HEAD, "1.0.0", ",\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":80}]}",
                    CNI_UNSUPPORTED_FIELD, "portMappings");
     assert_null(parse("[]"));
     assert_int_equal(error.code, CNI_DECODE);
@@ -137,7 +138,8 @@ static void
 test_empty_capabilities_are_fine(void **state)
 {
     struct cni_request *r = parse_parts(
-        ADD_HEAD, "1.0.0", ",\"runtimeConfig\":{\"portMappings\":[],\"dns\":{\"servers\":[\"x\"]}}");
+        ADD_HEAD, "1.0.0",
+        ",\"runtimeConfig\":{\"portMappings\":[],\"dns\":{\"servers\":[\"x\"]}}");
     assert_non_null(r);
     cni_request_destroy(r);
 }
@@ -238,7 +240,8 @@ check_against(const char *prev)
     make_result(&result, &address, &gateway);
     char *config = xasprintf(",\"prevResult\":%s", prev);
     struct cni_request *r = parse_parts("\"command\":\"CHECK\",\"containerID\":\"c1\","
-                                        "\"ifname\":\"eth0\",\"netns\":\"/x\"", "1.0.0", config);
+                                        "\"ifname\":\"eth0\",\"netns\":\"/x\"",
+                                        "1.0.0", config);
     assert_non_null(r);
     char *message = cni_check_prev_result(r, &result);
     cni_request_destroy(r);
@@ -264,7 +267,8 @@ test_check_compares_previous_result(void **state)
     char *message = check_against("{\"interfaces\":[]}");
     assert_non_null(strstr(message, "eth0"));
     free(message);
-    message = check_against("{\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:00\"}]}");
+    message = check_against(
+        "{\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:00\"}]}");
     assert_non_null(strstr(message, "02:00:00:00:00:00"));
     free(message);
     message = check_against("{\"interfaces\":[{\"name\":\"eth0\"}],\"ips\":[]}");

@@ -192,7 +192,8 @@ static void
 refuse_long(struct client *c)
 {
     struct cni_error error = { .code = CNI_OK };
-    cni_error_set(&error, CNI_DECODE, NULL, "the request is longer than %d bytes", CNI_MAX_REQUEST);
+    cni_error_set(&error, CNI_DECODE, NULL, "the request is longer than %d bytes",
+                  CNI_MAX_REQUEST);
     answer(c, cni_answer_error(NULL, &error));
     cni_error_uninit(&error);
 }

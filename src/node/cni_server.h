@@ -27,8 +27,8 @@ struct cni_server_options {
 };
 
 /* 0 and a server, or a positive errno. */
-int cni_server_create(const struct cni_server_options *, struct ovs_config *,
-                      struct cni_server **) __attribute__((warn_unused_result));
+int cni_server_create(const struct cni_server_options *, struct ovs_config *, struct cni_server **)
+    __attribute__((warn_unused_result));
 void cni_server_destroy(struct cni_server *);
 
 /* MTU of pods; ADD waits until it is known. */

@@ -161,17 +161,17 @@ wait_once(long long int until)
     poll_block();
 }
 
-#define until(CONDITION)                                                        \
-    for (long long int deadline_ = time_msec() + OVS_TEST_DEADLINE_MS;;) {      \
-        run_once();                                                             \
-        if (CONDITION) {                                                        \
-            wait_once(0);                                                       \
-            break;                                                              \
-        }                                                                       \
-        if (time_msec() >= deadline_) {                                         \
-            fail_msg("line %d: never happened: %s", __LINE__, #CONDITION);      \
-        }                                                                       \
-        wait_once(deadline_);                                                   \
+#define until(CONDITION)                                                   \
+    for (long long int deadline_ = time_msec() + OVS_TEST_DEADLINE_MS;;) { \
+        run_once();                                                        \
+        if (CONDITION) {                                                   \
+            wait_once(0);                                                  \
+            break;                                                         \
+        }                                                                  \
+        if (time_msec() >= deadline_) {                                    \
+            fail_msg("line %d: never happened: %s", __LINE__, #CONDITION); \
+        }                                                                  \
+        wait_once(deadline_);                                              \
     }
 
 /* Lets everything happen that can: the loop has nothing to do for a while. */
@@ -278,12 +278,12 @@ know(const char *text)
     assert_null(error);
 }
 
-#define NODES                                                           \
-    "node 1 name=node-1 vtep=172.30.0.1 addresses=172.30.0.1\n"         \
-    "node 2 name=node-2 vtep=172.30.0.2 addresses=172.30.0.2\n"         \
+#define NODES                                                   \
+    "node 1 name=node-1 vtep=172.30.0.1 addresses=172.30.0.1\n" \
+    "node 2 name=node-2 vtep=172.30.0.2 addresses=172.30.0.2\n" \
     "network 4097 name=shop zone=16 subnets=10.128.1.0/24 gateways=10.128.1.1\n"
-#define REDIS(UID, NODE)                                                          \
-    "endpoint 7 name=shop/redis uid=" UID " vni=4097 identity=256 node=" NODE     \
+#define REDIS(UID, NODE)                                                      \
+    "endpoint 7 name=shop/redis uid=" UID " vni=4097 identity=256 node=" NODE \
     " mac=02:56:0a:80:01:02 ips=10.128.1.2\n"
 
 static char *
@@ -469,7 +469,8 @@ test_gc_removes_what_is_not_listed(void **state)
 {
     add_redis("c1");
     add_redis("c2");
-    struct call c = call_with("GC", "", "", 20, ",\"cni.dev/valid-attachments\":["
+    struct call c = call_with("GC", "", "", 20,
+                              ",\"cni.dev/valid-attachments\":["
                               "{\"containerID\":\"c2\",\"ifname\":\"eth0\"}]");
     assert_int_equal(finish(&c), 0);
     assert_nothing_left("c1");

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "if-notifier.h"
+#include "node/host_links.h"
 #include "node/link.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -33,10 +34,11 @@ struct gateway {
     char *ifname;
     struct gateway_config config; /* Arrays are our own. */
     bool configured;
-    bool due;               /* Not yet as 'config' says, */
-    long long int due_at;   /* and to be tried then. */
-    bool nft_due;           /* The table too. */
-    int nft;                /* Process descriptor of a running nft, or -1. */
+    bool due;             /* Not yet as 'config' says, */
+    long long int due_at; /* and to be tried then. */
+    bool nft_due;         /* The table too. */
+    int nft;              /* Process descriptor of a running nft, or -1. */
+    int nft_output;       /* What it says; a file without a name, or -1. */
     struct if_notifier *notifier;
     char *message;
 };
@@ -57,9 +59,22 @@ gateway_create(const char *ifname)
     struct gateway *gw = xzalloc(sizeof *gw);
     gw->ifname = xstrdup(ifname);
     gw->nft = -1;
+    gw->nft_output = -1;
     gw->notifier = if_notifier_create(interfaces_changed, gw);
     gw->message = xstrdup("the host's port is not configured yet");
     return gw;
+}
+
+static void
+close_nft(struct gateway *gw)
+{
+    if (gw->nft >= 0) {
+        close(gw->nft);
+    }
+    if (gw->nft_output >= 0) {
+        close(gw->nft_output);
+    }
+    gw->nft = gw->nft_output = -1;
 }
 
 static void
@@ -74,9 +89,7 @@ gateway_destroy(struct gateway *gw)
 {
     if (gw) {
         if_notifier_destroy(gw->notifier);
-        if (gw->nft >= 0) {
-            close(gw->nft);
-        }
+        close_nft(gw);
         config_uninit(&gw->config);
         free(gw->ifname);
         free(gw->message);
@@ -159,7 +172,11 @@ put_nodes(struct ds *s, const struct gateway_config *c)
     ds_put_cstr(s, separator[0] == ',' ? " }\n\t}\n" : "\t}\n");
 }
 
-/* "add" before "delete": deleting what is not there is an error. */
+/* Other nodes believe VXLAN packets from this node's address, which masquerade
+ * gives to pods: so no pod sends any through the host.  In the forward hook a
+ * fragmented packet is whole, since masquerade tracks connections.
+ *
+ * "add" before "delete": deleting what is not there is an error. */
 char *
 gateway_nft_commands(const char *ifname, const struct gateway_config *c)
 {
@@ -172,8 +189,12 @@ gateway_nft_commands(const char *ifname, const struct gateway_config *c)
                   "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
                   "\t\toifname != \"%s\" ip saddr @pods ip daddr != @pods"
                   " ip daddr != @nodes counter masquerade\n"
+                  "\t}\n"
+                  "\tchain forward {\n"
+                  "\t\ttype filter hook forward priority filter; policy accept;\n"
+                  "\t\tiifname \"%s\" ip saddr @pods udp dport %d counter drop\n"
                   "\t}\n}\n",
-                  ifname);
+                  ifname, ifname, c->tunnel_udp_port);
     return ds_steal_cstr(&s);
 }
 
@@ -190,39 +211,39 @@ text_as_file(const char *text)
     return fd;
 }
 
-/* Runs "nft -f -" with 'text' as its input.  Returns a process descriptor, or
- * -1 with errno. */
+/* Runs "nft -f -".  Returns a process descriptor, or -1 with errno. */
 static int
-spawn_nft(const char *text)
+spawn_nft(int input, int output)
 {
-    int input = text_as_file(text);
-    if (input < 0) {
-        return -1;
-    }
     char nft[] = "nft", option[] = "-f", file[] = "-";
     char *argv[] = { nft, option, file, NULL };
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
     pid_t pid;
-    int error = posix_spawnp(&pid, "nft", &actions, NULL, argv, environ);
+    errno = posix_spawnp(&pid, "nft", &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
-    close(input);
-    if (error) {
-        errno = error;
-        return -1;
-    }
-    return pidfd_open(pid, 0);
+    return errno ? -1 : pidfd_open(pid, 0);
 }
 
 static void
 start_nft(struct gateway *gw)
 {
     char *text = gateway_nft_commands(gw->ifname, &gw->config);
-    gw->nft = spawn_nft(text);
+    int input = text_as_file(text);
     free(text);
+    gw->nft_due = false;
+    gw->nft_output = text_as_file("");
+    gw->nft = input >= 0 && gw->nft_output >= 0 ? spawn_nft(input, gw->nft_output) : -1;
     if (gw->nft < 0) {
+        gw->nft_due = true;
         fail(gw, xasprintf("cannot run nft (package nftables): %s", ovs_strerror(errno)));
+        close_nft(gw);
+    }
+    if (input >= 0) {
+        close(input);
     }
 }
 
@@ -233,13 +254,15 @@ reap_nft(struct gateway *gw)
     if (gw->nft < 0 || waitid(P_PIDFD, gw->nft, &info, WEXITED | WNOHANG) || !info.si_pid) {
         return;
     }
-    close(gw->nft);
-    gw->nft = -1;
-    if (info.si_code == CLD_EXITED && !info.si_status) {
-        gw->nft_due = false;
-    } else {
-        fail(gw, xasprintf("nft refused the table \"ip virga\" (status %d)", info.si_status));
+    if (info.si_code != CLD_EXITED || info.si_status) {
+        char said[256];
+        ssize_t n = pread(gw->nft_output, said, sizeof said - 1, 0);
+        said[n > 0 ? n : 0] = '\0';
+        said[strcspn(said, "\n")] = '\0';
+        gw->nft_due = true;
+        fail(gw, xasprintf("nft refused the table \"ip virga\": %s", said));
     }
+    close_nft(gw);
 }
 
 /* --- Routes and forwarding ---------------------------------------------------- */
@@ -272,8 +295,9 @@ static char *
 route_pods(struct gateway *gw)
 {
     const struct gateway_config *c = &gw->config;
-    char *error = link_set_up(gw->ifname);
-    return error ? error : link_sync_routes(gw->ifname, &c->node_ip, c->subnets, c->n_subnets);
+    char *error = host_links_set_up(gw->ifname);
+    return error ? error
+                 : host_links_sync_routes(gw->ifname, &c->node_ip, c->subnets, c->n_subnets);
 }
 
 static void

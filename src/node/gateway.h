@@ -1,7 +1,7 @@
 /* The host's side of "virga0": routes to pods, forwarding, and masquerade of
  * what leaves the cluster.
  *
- * The routes carry LINK_ROUTE_PROTOCOL and the filter rules live in an
+ * The routes carry HOST_LINKS_PROTOCOL and the filter rules live in an
  * nftables table of their own, "ip virga", replaced as a whole; nothing else
  * of the host's configuration is touched but net.ipv4.ip_forward and
  * virga0's rp_filter.  Set again whenever the interface was made anew or
@@ -20,6 +20,7 @@ struct gateway_config {
     size_t n_subnets;
     const struct in6_addr *nodes; /* Addresses of all nodes: reached through the tunnel. */
     size_t n_nodes;
+    uint16_t tunnel_udp_port; /* Of VXLAN: pods may not send to it outside the cluster. */
 };
 
 struct gateway *gateway_create(const char *ifname);

@@ -27,6 +27,7 @@ test_commands(void **state)
         .n_subnets = 3,
         .nodes = nodes,
         .n_nodes = 2,
+        .tunnel_udp_port = 4789,
     };
     char *text = gateway_nft_commands("virga0", &c);
     /* One transaction that replaces the table, whether or not it was there. */
@@ -36,6 +37,7 @@ test_commands(void **state)
     assert_non_null(strstr(text, "elements = { 172.30.0.1, 172.30.0.2 }"));
     assert_non_null(strstr(text, "oifname != \"virga0\" ip saddr @pods ip daddr != @pods "
                                  "ip daddr != @nodes counter masquerade"));
+    assert_non_null(strstr(text, "iifname \"virga0\" ip saddr @pods udp dport 4789 counter drop"));
     free(text);
 }
 

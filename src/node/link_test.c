@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/host_links.h"
 #include "openvswitch/dynamic-string.h"
 #include "packets.h"
 #include "util.h"
@@ -254,16 +255,16 @@ test_routes_follow(void **state)
                      "ip route add 10.50.0.0/16 dev virga0"));
     struct in6_addr src = addr("172.30.0.1");
     struct prefix wanted[] = { prefix("10.128.0.0/9"), prefix("192.168.7.0/24") };
-    assert_null(link_sync_routes("virga0", &src, wanted, 2));
-    assert_null(link_sync_routes("virga0", &src, wanted, 2));
+    assert_null(host_links_sync_routes("virga0", &src, wanted, 2));
+    assert_null(host_links_sync_routes("virga0", &src, wanted, 2));
     assert_prints(node, "ip route", "10.128.0.0/9 dev virga0 proto 86 scope link src 172.30.0.1",
                   true);
     assert_prints(node, "ip route", "192.168.7.0/24", true);
-    assert_null(link_sync_routes("virga0", &src, wanted, 1));
+    assert_null(host_links_sync_routes("virga0", &src, wanted, 1));
     assert_prints(node, "ip route", "192.168.7.0/24", false);
     assert_prints(node, "ip route", "10.50.0.0/16", true); /* Somebody else's. */
 
-    char *text = link_sync_routes("none", &src, wanted, 1);
+    char *text = host_links_sync_routes("none", &src, wanted, 1);
     assert_non_null(text);
     free(text);
 }
@@ -279,13 +280,13 @@ test_addresses_of_the_node(void **state)
                      "ip addr add 10.2.0.1/24 dev other"));
     struct in6_addr vtep = addr("172.30.0.1"), unknown = addr("172.30.0.2");
     size_t n;
-    struct in6_addr *all = link_addresses(&vtep, "virga0", &n);
+    struct in6_addr *all = host_links_addresses(&vtep, "virga0", &n);
     assert_int_equal(n, 3);
     struct in6_addr expected[] = { addr("10.2.0.1"), addr("172.30.0.1"), addr("172.30.0.9") };
     assert_memory_equal(all, expected, sizeof expected);
     free(all);
-    assert_int_equal(link_mtu_of_address(&vtep), 1400);
-    assert_int_equal(link_mtu_of_address(&unknown), 0);
+    assert_int_equal(host_links_mtu_of_address(&vtep), 1400);
+    assert_int_equal(host_links_mtu_of_address(&unknown), 0);
 }
 
 int

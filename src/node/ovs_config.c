@@ -1,8 +1,8 @@
 /* 'ports' holds what is wanted, and what the database still has of what is no
- * longer wanted.  reconcile() compares it with the database's copy and puts
- * the difference into one transaction; one is under way at a time.  The
- * copy follows when the transaction is done, and refresh() takes from it what
- * Open vSwitch reports. */
+ * longer wanted.  ovs_config_reconcile() compares it with the database's copy
+ * and puts the difference into one transaction; one is under way at a time.
+ * The copy follows when the transaction is done, and refresh() takes from it
+ * what Open vSwitch reports. */
 #include "node/ovs_config.h"
 
 #include <inttypes.h>
@@ -10,66 +10,22 @@
 #include <string.h>
 
 #include "flow.h"
+#include "node/ovs_config_internal.h"
 #include "openvswitch/poll-loop.h"
-#include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
-#include "ovsdb-idl.h"
 #include "packets.h"
 #include "smap.h"
 #include "timeval.h"
 #include "util.h"
-#include "vswitch-idl.h"
 
 VLOG_DEFINE_THIS_MODULE(ovs_config);
 
-enum {
-    RETRY_MS = 500,
-    TUNNEL_OFPORT = 1, /* Asked for, so that flows of all nodes look alike. */
-    GATEWAY_OFPORT = 2,
-};
+enum { RETRY_MS = 500 };
 
-/* Keys in external_ids. */
-#define ID_NODE "virga-node"
-#define ID_ENDPOINT "virga-endpoint"
-#define ID_UID "virga-uid"
-#define ID_CONTAINER "virga-container"
-#define ID_IFNAME "virga-ifname"
-#define ID_NETNS "virga-netns"
-#define ID_NETWORK "virga-network"
-#define ID_CREATED "virga-created"
-
-/* Ports of fixed numbers that the pipeline uses: pairs of patch ports, each
- * the peer of its neighbour in the list. */
-static const struct patch {
-    const char *name;
-    int64_t ofport;
-} patches[] = {
+const struct patch ovs_config_patches[N_PATCHES] = {
 #define PORT(NAME, NUMBER, INTERFACE, HELP) { INTERFACE, NUMBER },
 #include "ovs-flows/ports.def"
 #undef PORT
-};
-BUILD_ASSERT_DECL(ARRAY_SIZE(patches) % 2 == 0);
-
-struct port {
-    struct ovs_endpoint e;
-    bool wanted;
-    bool present; /* In the database's copy. */
-};
-
-struct ovs_config {
-    struct ovs_config_options opt; /* Strings are our own. */
-    struct ovsdb_idl_loop loop;
-    unsigned int seen; /* IDL sequence number at the last refresh(). */
-    bool loaded;
-    bool dirty;       /* reconcile() has something to do, */
-    bool dirty_now;   /* which came since the last run. */
-    long long int retry_at;
-    struct shash ports; /* struct port by name. */
-    unsigned int seqno;
-    int gateway_mtu;
-    ofp_port_t tunnel, gateway;
-    bool patched; /* All of 'patches' are there with their numbers. */
-    char *message;
 };
 
 /* --- Endpoint ports -------------------------------------------------------- */
@@ -193,15 +149,15 @@ static void
 monitor_all(struct ovsdb_idl *idl)
 {
     const struct ovsdb_idl_column *const columns[] = {
-        &ovsrec_open_vswitch_col_bridges,    &ovsrec_bridge_col_name,
-        &ovsrec_bridge_col_ports,            &ovsrec_bridge_col_fail_mode,
-        &ovsrec_bridge_col_datapath_type,    &ovsrec_bridge_col_protocols,
-        &ovsrec_bridge_col_external_ids,     &ovsrec_port_col_name,
-        &ovsrec_port_col_interfaces,         &ovsrec_port_col_external_ids,
-        &ovsrec_interface_col_name,          &ovsrec_interface_col_type,
-        &ovsrec_interface_col_options,       &ovsrec_interface_col_mac,
-        &ovsrec_interface_col_mtu_request,   &ovsrec_interface_col_external_ids,
-        &ovsrec_interface_col_ofport,        &ovsrec_interface_col_ofport_request,
+        &ovsrec_open_vswitch_col_bridges,  &ovsrec_bridge_col_name,
+        &ovsrec_bridge_col_ports,          &ovsrec_bridge_col_fail_mode,
+        &ovsrec_bridge_col_datapath_type,  &ovsrec_bridge_col_protocols,
+        &ovsrec_bridge_col_external_ids,   &ovsrec_port_col_name,
+        &ovsrec_port_col_interfaces,       &ovsrec_port_col_external_ids,
+        &ovsrec_interface_col_name,        &ovsrec_interface_col_type,
+        &ovsrec_interface_col_options,     &ovsrec_interface_col_mac,
+        &ovsrec_interface_col_mtu_request, &ovsrec_interface_col_external_ids,
+        &ovsrec_interface_col_ofport,      &ovsrec_interface_col_ofport_request,
         &ovsrec_interface_col_error,
     };
     ovsdb_idl_add_table(idl, &ovsrec_table_open_vswitch);
@@ -222,7 +178,7 @@ ovs_config_create(const struct ovs_config_options *opt)
     cfg->opt.node_name = xstrdup(opt->node_name);
     cfg->opt.tunnel_port = xstrdup(opt->tunnel_port);
     cfg->opt.gateway_port = xstrdup(opt->gateway_port);
-    cfg->loop = (struct ovsdb_idl_loop)OVSDB_IDL_LOOP_INITIALIZER(
+    cfg->loop = (struct ovsdb_idl_loop) OVSDB_IDL_LOOP_INITIALIZER(
         ovsdb_idl_create(opt->remote, &ovsrec_idl_class, false, true));
     ovsdb_idl_set_leader_only(cfg->loop.idl, false);
     monitor_all(cfg->loop.idl);
@@ -253,8 +209,8 @@ ovs_config_destroy(struct ovs_config *cfg)
     free(cfg);
 }
 
-static void
-set_message(struct ovs_config *cfg, char *take)
+void
+ovs_config_set_message(struct ovs_config *cfg, char *take)
 {
     if (strcmp(cfg->message, take) && take[0]) {
         VLOG_INFO("%s", take);
@@ -265,11 +221,12 @@ set_message(struct ovs_config *cfg, char *take)
 
 /* --- Reading the database ---------------------------------------------------- */
 
-static const struct ovsrec_bridge *
-find_bridge(const struct ovs_config *cfg)
+const struct ovsrec_bridge *
+ovs_config_bridge(const struct ovs_config *cfg)
 {
     const struct ovsrec_bridge *br;
-    OVSREC_BRIDGE_FOR_EACH (br, cfg->loop.idl) {
+    OVSREC_BRIDGE_FOR_EACH(br, cfg->loop.idl)
+    {
         if (!strcmp(br->name, cfg->opt.bridge)) {
             return br;
         }
@@ -277,8 +234,8 @@ find_bridge(const struct ovs_config *cfg)
     return NULL;
 }
 
-static const struct ovsrec_port *
-find_port(const struct ovsrec_bridge *br, const char *name)
+const struct ovsrec_port *
+ovs_config_port(const struct ovsrec_bridge *br, const char *name)
 {
     for (size_t i = 0; br && i < br->n_ports; i++) {
         if (!strcmp(br->ports[i]->name, name)) {
@@ -288,8 +245,8 @@ find_port(const struct ovsrec_bridge *br, const char *name)
     return NULL;
 }
 
-static const struct ovsrec_interface *
-interface_of(const struct ovsrec_port *port)
+const struct ovsrec_interface *
+ovs_config_interface(const struct ovsrec_port *port)
 {
     return port && port->n_interfaces ? port->interfaces[0] : NULL;
 }
@@ -307,9 +264,8 @@ error_of(const struct ovsrec_interface *iface)
     return iface && iface->error && iface->error[0] ? iface->error : NULL;
 }
 
-/* Empty: somebody made it for us. */
-static bool
-is_ours(const struct ovs_config *cfg, const struct ovsrec_bridge *br)
+bool
+ovs_config_is_ours(const struct ovs_config *cfg, const struct ovsrec_bridge *br)
 {
     if (smap_get(&br->external_ids, ID_NODE)) {
         return true;
@@ -325,7 +281,7 @@ is_ours(const struct ovs_config *cfg, const struct ovsrec_bridge *br)
 static void
 load_port(struct ovs_config *cfg, const struct ovsrec_port *row)
 {
-    const struct ovsrec_interface *iface = interface_of(row);
+    const struct ovsrec_interface *iface = ovs_config_interface(row);
     const struct smap *ids = iface ? &iface->external_ids : NULL;
     if (!ids || !smap_get(ids, ID_ENDPOINT)) {
         return;
@@ -346,7 +302,7 @@ load_port(struct ovs_config *cfg, const struct ovsrec_port *row)
 static void
 load(struct ovs_config *cfg, const struct ovsrec_bridge *br)
 {
-    for (size_t i = 0; br && is_ours(cfg, br) && i < br->n_ports; i++) {
+    for (size_t i = 0; br && ovs_config_is_ours(cfg, br) && i < br->n_ports; i++) {
         if (!shash_find(&cfg->ports, br->ports[i]->name)) {
             load_port(cfg, br->ports[i]);
         }
@@ -377,7 +333,7 @@ refresh_ports(struct ovs_config *cfg, const struct ovsrec_bridge *br)
     struct shash_node *node;
     SHASH_FOR_EACH_SAFE (node, &cfg->ports) {
         struct port *p = node->data;
-        if (refresh_port(p, interface_of(find_port(br, p->e.port)))) {
+        if (refresh_port(p, ovs_config_interface(ovs_config_port(br, p->e.port)))) {
             cfg->seqno++;
         }
         if (!p->wanted && !p->present && !cfg->loop.committing_txn) {
@@ -402,9 +358,10 @@ describe_port(const char *name, const struct ovsrec_interface *iface)
 static char *
 describe_patches(const struct ovsrec_bridge *br)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(patches); i++) {
-        const struct patch *patch = &patches[i];
-        const struct ovsrec_interface *iface = interface_of(find_port(br, patch->name));
+    for (size_t i = 0; i < N_PATCHES; i++) {
+        const struct patch *patch = &ovs_config_patches[i];
+        const struct ovsrec_interface *iface = ovs_config_interface(
+            ovs_config_port(br, patch->name));
         char *message = describe_port(patch->name, iface);
         if (!message && *iface->ofport != patch->ofport) {
             message = xasprintf("port %s has the OpenFlow number %" PRId64 " instead of %" PRId64,
@@ -420,20 +377,23 @@ describe_patches(const struct ovsrec_bridge *br)
 static void
 refresh(struct ovs_config *cfg)
 {
-    const struct ovsrec_bridge *br = find_bridge(cfg);
+    const struct ovsrec_bridge *br = ovs_config_bridge(cfg);
     if (!cfg->loaded) {
         load(cfg, br);
     }
-    if (br && !is_ours(cfg, br)) {
-        set_message(cfg, xasprintf("bridge %s has ports that are not Virga's; remove it, or "
-                                   "set its external_ids:" ID_NODE "=%s to give it to Virga",
-                                   cfg->opt.bridge, cfg->opt.node_name));
+    if (br && !ovs_config_is_ours(cfg, br)) {
+        ovs_config_set_message(cfg,
+                               xasprintf("bridge %s has ports that are not Virga's; remove it, or "
+                                         "set its external_ids:" ID_NODE "=%s to give it to Virga",
+                                         cfg->opt.bridge, cfg->opt.node_name));
         cfg->tunnel = cfg->gateway = 0;
         cfg->patched = false;
         return;
     }
-    const struct ovsrec_interface *tunnel = interface_of(find_port(br, cfg->opt.tunnel_port));
-    const struct ovsrec_interface *gateway = interface_of(find_port(br, cfg->opt.gateway_port));
+    const struct ovsrec_interface *tunnel = ovs_config_interface(
+        ovs_config_port(br, cfg->opt.tunnel_port));
+    const struct ovsrec_interface *gateway = ovs_config_interface(
+        ovs_config_port(br, cfg->opt.gateway_port));
     cfg->tunnel = ofport_of(tunnel);
     cfg->gateway = ofport_of(gateway);
     refresh_ports(cfg, br);
@@ -445,258 +405,7 @@ refresh(struct ovs_config *cfg)
     if (!message) {
         message = describe_port(cfg->opt.gateway_port, gateway);
     }
-    set_message(cfg, message ? message : xstrdup(""));
-}
-
-/* --- Writing the database ----------------------------------------------------- */
-
-static void
-set_string_id(struct smap *ids, const char *key, const char *value)
-{
-    if (value && value[0]) {
-        smap_add(ids, key, value);
-    }
-}
-
-/* Changes our keys only. */
-static void
-write_ids(const struct ovsrec_interface *iface, const struct smap *ids)
-{
-    struct smap_node *node;
-    SMAP_FOR_EACH (node, ids) {
-        const char *old = smap_get(&iface->external_ids, node->key);
-        if (!old || strcmp(old, node->value)) {
-            ovsrec_interface_update_external_ids_setkey(iface, node->key, node->value);
-        }
-    }
-}
-
-/* What the row of a port should say; 'mac' NULL and 0 elsewhere: leave it. */
-struct port_spec {
-    const char *name;
-    const char *type;
-    const struct smap *options;
-    const struct smap *ids;
-    const char *mac;
-    int64_t ofport_request;
-    int64_t mtu_request;
-};
-
-static void
-write_interface(const struct ovsrec_interface *iface, const struct port_spec *spec)
-{
-    if (strcmp(iface->type, spec->type)) {
-        ovsrec_interface_set_type(iface, spec->type);
-    }
-    if (!smap_equal(&iface->options, spec->options)) {
-        ovsrec_interface_set_options(iface, spec->options);
-    }
-    if (spec->mac && (!iface->mac || strcmp(iface->mac, spec->mac))) {
-        ovsrec_interface_set_mac(iface, spec->mac);
-    }
-    if (spec->ofport_request
-        && (!iface->n_ofport_request || *iface->ofport_request != spec->ofport_request)) {
-        ovsrec_interface_set_ofport_request(iface, &spec->ofport_request, 1);
-    }
-    if (spec->mtu_request
-        && (!iface->n_mtu_request || *iface->mtu_request != spec->mtu_request)) {
-        ovsrec_interface_set_mtu_request(iface, &spec->mtu_request, 1);
-    }
-    write_ids(iface, spec->ids);
-}
-
-static void
-add_port(struct ovs_config *cfg, const struct ovsrec_bridge *br, const struct port_spec *spec)
-{
-    const struct ovsrec_port *other;
-    OVSREC_PORT_FOR_EACH (other, cfg->loop.idl) {
-        if (!strcmp(other->name, spec->name)) {
-            set_message(cfg, xasprintf("port %s is on another bridge", spec->name));
-            return;
-        }
-    }
-    const struct ovsrec_interface *iface = ovsrec_interface_insert(cfg->loop.open_txn);
-    const struct ovsrec_port *port = ovsrec_port_insert(cfg->loop.open_txn);
-    ovsrec_interface_set_name(iface, spec->name);
-    write_interface(iface, spec);
-    ovsrec_port_set_name(port, spec->name);
-    ovsrec_port_set_interfaces(port, CONST_CAST(struct ovsrec_interface **, &iface), 1);
-    ovsrec_bridge_update_ports_addvalue(br, port);
-}
-
-static void
-want_port(struct ovs_config *cfg, const struct ovsrec_bridge *br, const struct port_spec *spec)
-{
-    const struct ovsrec_interface *iface = interface_of(find_port(br, spec->name));
-    if (iface) {
-        write_interface(iface, spec);
-    } else {
-        add_port(cfg, br, spec);
-    }
-}
-
-static void
-want_tunnel(struct ovs_config *cfg, const struct ovsrec_bridge *br, const struct smap *ids)
-{
-    struct smap options = SMAP_INITIALIZER(&options);
-    char ip[INET6_ADDRSTRLEN];
-    ipv6_string_mapped(ip, &cfg->opt.local_ip);
-    smap_add(&options, "remote_ip", "flow");
-    smap_add(&options, "key", "flow");
-    smap_add(&options, "local_ip", ip);
-    smap_add_format(&options, "dst_port", "%u", cfg->opt.tunnel_udp_port);
-    struct port_spec spec = {
-        .name = cfg->opt.tunnel_port,
-        .type = "vxlan",
-        .options = &options,
-        .ids = ids,
-        .ofport_request = TUNNEL_OFPORT,
-    };
-    want_port(cfg, br, &spec);
-    smap_destroy(&options);
-}
-
-static void
-want_gateway(struct ovs_config *cfg, const struct ovsrec_bridge *br, const struct smap *ids)
-{
-    struct smap options = SMAP_INITIALIZER(&options);
-    char mac[ETH_ADDR_STRLEN + 1];
-    snprintf(mac, sizeof mac, ETH_ADDR_FMT, ETH_ADDR_ARGS(cfg->opt.gateway_mac));
-    struct port_spec spec = {
-        .name = cfg->opt.gateway_port,
-        .type = "internal",
-        .options = &options,
-        .ids = ids,
-        .mac = mac,
-        .ofport_request = GATEWAY_OFPORT,
-        .mtu_request = cfg->gateway_mtu,
-    };
-    want_port(cfg, br, &spec);
-    smap_destroy(&options);
-}
-
-static void
-want_patches(struct ovs_config *cfg, const struct ovsrec_bridge *br, const struct smap *ids)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(patches); i++) {
-        struct smap options = SMAP_INITIALIZER(&options);
-        smap_add(&options, "peer", patches[i ^ 1].name);
-        struct port_spec spec = {
-            .name = patches[i].name,
-            .type = "patch",
-            .options = &options,
-            .ids = ids,
-            .ofport_request = patches[i].ofport,
-        };
-        want_port(cfg, br, &spec);
-        smap_destroy(&options);
-    }
-}
-
-static void
-want_endpoint(struct ovs_config *cfg, const struct ovsrec_bridge *br, const struct port *p)
-{
-    struct smap options = SMAP_INITIALIZER(&options);
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    set_string_id(&ids, ID_ENDPOINT, p->e.name);
-    set_string_id(&ids, ID_UID, p->e.uid);
-    set_string_id(&ids, ID_CONTAINER, p->e.container);
-    set_string_id(&ids, ID_IFNAME, p->e.ifname);
-    set_string_id(&ids, ID_NETNS, p->e.netns);
-    set_string_id(&ids, ID_NETWORK, p->e.network);
-    smap_add_format(&ids, ID_CREATED, "%" PRId64, p->e.created_ms);
-    struct port_spec spec = { .name = p->e.port, .type = "", .options = &options, .ids = &ids };
-    want_port(cfg, br, &spec);
-    smap_destroy(&ids);
-    smap_destroy(&options);
-}
-
-static void
-remove_unwanted(struct ovs_config *cfg, const struct ovsrec_bridge *br)
-{
-    for (size_t i = 0; i < br->n_ports; i++) {
-        const struct ovsrec_port *row = br->ports[i];
-        const struct ovsrec_interface *iface = interface_of(row);
-        if (iface && smap_get(&iface->external_ids, ID_ENDPOINT)
-            && !ovs_config_find(cfg, row->name)) {
-            ovsrec_bridge_update_ports_delvalue(br, row);
-        }
-    }
-}
-
-static void
-write_bridge(struct ovs_config *cfg, const struct ovsrec_bridge *br)
-{
-    static const char *protocols[] = { "OpenFlow10", "OpenFlow13", "OpenFlow15" };
-    bool same = br->n_protocols == ARRAY_SIZE(protocols);
-    for (size_t i = 0; same && i < br->n_protocols; i++) {
-        same = !strcmp(br->protocols[i], protocols[i]);
-    }
-    if (!same) {
-        ovsrec_bridge_set_protocols(br, protocols, ARRAY_SIZE(protocols));
-    }
-    if (!br->fail_mode || strcmp(br->fail_mode, "secure")) {
-        ovsrec_bridge_set_fail_mode(br, "secure");
-    }
-    if (strcmp(br->datapath_type, cfg->opt.datapath_type)) {
-        ovsrec_bridge_set_datapath_type(br, cfg->opt.datapath_type);
-    }
-    const char *owner = smap_get(&br->external_ids, ID_NODE);
-    if (!owner || strcmp(owner, cfg->opt.node_name)) {
-        ovsrec_bridge_update_external_ids_setkey(br, ID_NODE, cfg->opt.node_name);
-    }
-}
-
-static void
-create_bridge(struct ovs_config *cfg, const struct ovsrec_open_vswitch *root)
-{
-    struct ovsdb_idl_txn *txn = cfg->loop.open_txn;
-    const struct ovsrec_interface *iface = ovsrec_interface_insert(txn);
-    const struct ovsrec_port *port = ovsrec_port_insert(txn);
-    const struct ovsrec_bridge *br = ovsrec_bridge_insert(txn);
-    ovsrec_interface_set_name(iface, cfg->opt.bridge);
-    ovsrec_interface_set_type(iface, "internal");
-    ovsrec_port_set_name(port, cfg->opt.bridge);
-    ovsrec_port_set_interfaces(port, CONST_CAST(struct ovsrec_interface **, &iface), 1);
-    ovsrec_bridge_set_name(br, cfg->opt.bridge);
-    ovsrec_bridge_set_ports(br, CONST_CAST(struct ovsrec_port **, &port), 1);
-    write_bridge(cfg, br);
-    ovsrec_open_vswitch_update_bridges_addvalue(root, br);
-}
-
-static void
-want_ports(struct ovs_config *cfg, const struct ovsrec_bridge *br)
-{
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    smap_add(&ids, ID_NODE, cfg->opt.node_name);
-    want_tunnel(cfg, br, &ids);
-    want_gateway(cfg, br, &ids);
-    want_patches(cfg, br, &ids);
-    smap_destroy(&ids);
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &cfg->ports) {
-        const struct port *p = node->data;
-        if (p->wanted) {
-            want_endpoint(cfg, br, p);
-        }
-    }
-    remove_unwanted(cfg, br);
-}
-
-static void
-reconcile(struct ovs_config *cfg)
-{
-    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(cfg->loop.idl);
-    const struct ovsrec_bridge *br = find_bridge(cfg);
-    if (!root) {
-        set_message(cfg, xstrdup("the Open vSwitch database is empty; run ovs-vsctl init"));
-    } else if (!br) {
-        create_bridge(cfg, root);
-    } else if (is_ours(cfg, br)) {
-        write_bridge(cfg, br);
-        want_ports(cfg, br);
-    }
-    cfg->dirty = false;
+    ovs_config_set_message(cfg, message ? message : xstrdup(""));
 }
 
 /* --- Loop ------------------------------------------------------------------------ */
@@ -716,7 +425,7 @@ ovs_config_run(struct ovs_config *cfg)
         refresh(cfg);
     }
     if (txn && cfg->dirty && time_msec() >= cfg->retry_at) {
-        reconcile(cfg);
+        ovs_config_reconcile(cfg);
     }
 }
 

@@ -31,13 +31,13 @@ struct ovs_config_options {
 
 /* One port of an endpoint.  Strings may be NULL when passed in. */
 struct ovs_endpoint {
-    char *port;      /* Of the bridge, and interface of the node. */
-    char *name;      /* NAMESPACE/NAME. */
-    char *uid;       /* "" if not known. */
-    char *container; /* Container id. */
-    char *ifname;    /* Inside the container. */
-    char *netns;     /* Path at the time of ADD. */
-    char *network;   /* Name in the CNI configuration. */
+    char *port;         /* Of the bridge, and interface of the node. */
+    char *name;         /* NAMESPACE/NAME. */
+    char *uid;          /* "" if not known. */
+    char *container;    /* Container id. */
+    char *ifname;       /* Inside the container. */
+    char *netns;        /* Path at the time of ADD. */
+    char *network;      /* Name in the CNI configuration. */
     int64_t created_ms; /* Wall clock; the later of two ports of one endpoint counts. */
 
     /* What Open vSwitch says. */

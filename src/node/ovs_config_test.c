@@ -52,17 +52,17 @@ teardown(void **state)
     return ovs_test_teardown(state);
 }
 
-#define until(CONDITION)                                                        \
-    for (long long int deadline_ = time_msec() + OVS_TEST_DEADLINE_MS;;) {      \
-        ovs_config_run(cfg);                                                    \
-        bool done_ = (CONDITION);                                               \
-        assert_true(done_ || time_msec() < deadline_);                          \
-        ovs_config_wait(cfg);                                                   \
-        poll_timer_wait_until(done_ ? 0 : deadline_);                           \
-        poll_block();                                                           \
-        if (done_) {                                                            \
-            break;                                                              \
-        }                                                                       \
+#define until(CONDITION)                                                   \
+    for (long long int deadline_ = time_msec() + OVS_TEST_DEADLINE_MS;;) { \
+        ovs_config_run(cfg);                                               \
+        bool done_ = (CONDITION);                                          \
+        assert_true(done_ || time_msec() < deadline_);                     \
+        ovs_config_wait(cfg);                                              \
+        poll_timer_wait_until(done_ ? 0 : deadline_);                      \
+        poll_block();                                                      \
+        if (done_) {                                                       \
+            break;                                                         \
+        }                                                                  \
     }
 
 static void

@@ -60,7 +60,8 @@ ovs_test_sh(const char *format, ...)
     char *command = xvasprintf(format, args);
     va_end(args);
     char *full = xasprintf("export PATH=/usr/sbin:/usr/bin:/sbin:/bin OVS_RUNDIR=%s; "
-                           "db=unix:%s/db.sock; %s", ovs.dir, ovs.dir, command);
+                           "db=unix:%s/db.sock; %s",
+                           ovs.dir, ovs.dir, command);
     struct ds output = DS_EMPTY_INITIALIZER;
     FILE *f = popen(full, "re");
     assert_non_null(f);
@@ -126,10 +127,9 @@ static inline void
 ovs_test_start_vswitchd(void)
 {
     char *db = xasprintf("unix:%s/db.sock", ovs.dir);
-    ovs.vswitchd = ovs_test_spawn((const char *[]){ "ovs-vswitchd", "-vsyslog:off", "--no-chdir",
-                                                    "--unixctl=vswitchd.ctl",
-                                                    "--enable-dummy=override",
-                                                    "--disable-system", db, NULL });
+    ovs.vswitchd = ovs_test_spawn(
+        (const char *[]){ "ovs-vswitchd", "-vsyslog:off", "--no-chdir", "--unixctl=vswitchd.ctl",
+                          "--enable-dummy=override", "--disable-system", db, NULL });
     ovs_test_await_socket("vswitchd.ctl", ovs.vswitchd);
     free(db);
 }
@@ -144,7 +144,8 @@ ovs_test_setup(void **state)
         return -1;
     }
     free(ovs_test_sh("ovsdb-tool create %s/conf.db "
-                     "/usr/share/openvswitch/vswitch.ovsschema", ovs.dir));
+                     "/usr/share/openvswitch/vswitch.ovsschema",
+                     ovs.dir));
     ovs_test_start_ovsdb();
     free(ovs_test_sh("ovs-vsctl --db=$db --no-wait init"));
     ovs_test_start_vswitchd();

@@ -23,10 +23,10 @@ struct ds;
 
 /* Who contributed a flow: a kind and a number. */
 struct flow_owner {
-    uint32_t kind; /* enum record_kind, or FLOW_OWNER_STATIC. */
+    uint32_t kind; /* enum record_kind, or one of these. */
     uint32_t key;
 };
-enum { FLOW_OWNER_STATIC = 100, FLOW_OWNER_CONFIG = 101 };
+enum { FLOW_OWNER_STATIC = 100, FLOW_OWNER_CONFIG = 101, FLOW_OWNER_GUARD = 102 };
 
 /* The flow of one key, as it should be in the switch ("struct flow" is the name
  * that OVS gives to the headers of a packet). */

@@ -24,10 +24,6 @@
  * (CHECKING) comes between the last message and the commit, and a bundle that
  * met an error is discarded.  A commit is all or nothing.
  *
- * A change of actions alone is an OFPFC_MODIFY_STRICT, which keeps counters and
- * age.  A flow whose cookie changes stands for something else; it is deleted
- * and added, so that it counts from zero and its last count is told.
- *
  * Somebody with ovs-ofctl may still change flows behind our back.  The number
  * of flows per table is compared now and then; a difference leads back to
  * DUMPING. */
@@ -38,21 +34,16 @@
 #include <stdlib.h>
 
 #include "byte-order.h"
+#include "openflow/flow_bundle.h"
+#include "openflow/flow_stats.h"
 #include "openflow/flow_table.h"
+#include "openflow/ofp_messages.h"
 #include "openflow/openflow.h"
 #include "openflow/pipeline.h"
-#include "openvswitch/dynamic-string.h"
-#include "openvswitch/list.h"
-#include "openvswitch/match.h"
-#include "openvswitch/ofp-actions.h"
-#include "openvswitch/ofp-bundle.h"
-#include "openvswitch/ofp-connection.h"
-#include "openvswitch/ofp-errors.h"
+#include "openvswitch/ofp-ct.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
-#include "openvswitch/ofp-print.h"
-#include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-table.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
@@ -66,35 +57,27 @@
 VLOG_DEFINE_THIS_MODULE(switch);
 
 enum {
-    PROBE_INTERVAL_S = 15,  /* A commit of a full table takes a second or two. */
-    MAX_BACKOFF_S = 1,      /* Between attempts to connect. */
-    MAX_QUEUED = 500,       /* Messages of a bundle in the rconn at a time. */
-    MAX_RECEIVED = 50,      /* Messages taken per run. */
-    RETRY_MIN_MS = 1000,    /* After a bundle failed. */
+    PROBE_INTERVAL_S = 15, /* A commit of a full table takes a second or two. */
+    MAX_BACKOFF_S = 1,     /* Between attempts to connect. */
+    MAX_QUEUED = 500,      /* Messages of a bundle in the rconn at a time. */
+    MAX_RECEIVED = 50,     /* Messages taken per run. */
+    RETRY_MIN_MS = 1000,   /* After a bundle failed. */
     RETRY_MAX_MS = 30000,
-    AUDIT_MIN_MS = 10000,   /* Between two counts of the switch's flows. */
+    AUDIT_MIN_MS = 10000, /* Between two counts of the switch's flows. */
     AUDIT_MAX_MS = 600000,
-    TRIM_AFTER = 5000,      /* Changes in a bundle that leave a big heap behind. */
-    MAX_TABLE = 254,        /* Tables from here on belong to Open vSwitch. */
+    TRIM_AFTER = 5000, /* Flow mods of a bundle that leave a big heap behind. */
+    MAX_TABLE = FLOW_BUNDLE_MAX_TABLE,
 };
 
 enum state { DISCONNECTED, WAITING, DUMPING, IDLE, FILLING, CHECKING, COMMITTING };
 
-struct stats_request {
-    struct ovs_list node; /* In ofswitch's 'stats'. */
-    struct ofpbuf *msg;   /* NULL once sent. */
-    ovs_be32 xid;
-    ofswitch_stats_cb *cb;
-    void *aux;
-};
-
 struct ofswitch {
     struct rconn *rconn;
-    char *target; /* Until the first run, which connects. */
+    char *target;                        /* Until the first run, which connects. */
     struct rconn_packet_counter *queued; /* Of the bundle's messages. */
     unsigned int seqno;                  /* Of the connection that 'state' is about. */
     enum state state;
-    long long int retry_at;   /* WAITING. */
+    long long int retry_at; /* WAITING. */
     long long int retry_ms;
 
     struct flow_table *installed; /* DUMPING. */
@@ -102,20 +85,17 @@ struct ofswitch {
     ovs_be32 dump_xid;
 
     /* The bundle under way. */
-    struct ovs_list pending; /* struct ofpbuf: add messages not yet sent. */
-    struct ofputil_bundle_ctrl_msg bundle;
-    size_t n_changes;
+    struct flow_bundle bundle;
     ovs_be32 barrier_xid;
     bool failed;
     uint64_t bundle_generation;
-    int64_t bundle_flows[MAX_TABLE]; /* Flows that it adds less those it deletes. */
 
     bool known;          /* Did the last run have a desired table? */
     bool changes_wait;   /* Did it have changes that are in no bundle yet? */
     uint64_t generation; /* Of the last run. */
     uint64_t applied;
-    uint64_t epoch;      /* Last bundle begun. */
-    uint64_t confirmed;  /* Last bundle whose commit was confirmed. */
+    uint64_t epoch;     /* Last bundle begun. */
+    uint64_t confirmed; /* Last bundle whose commit was confirmed. */
     char *last_error;
     uint64_t n_flow_mods;
 
@@ -124,7 +104,7 @@ struct ofswitch {
     long long int audit_at;
     long long int audit_ms;
 
-    struct ovs_list stats; /* struct stats_request, in the order of requests. */
+    struct flow_stats_requests stats;
     ofswitch_removed_cb *removed_cb;
     void *removed_aux;
 };
@@ -133,25 +113,22 @@ struct ofswitch *
 ofswitch_create(const char *vconn_target)
 {
     struct ofswitch *sw = xzalloc(sizeof *sw);
-    sw->rconn = rconn_create(PROBE_INTERVAL_S, MAX_BACKOFF_S, DSCP_DEFAULT,
-                             1u << OFP15_VERSION);
+    sw->rconn = rconn_create(PROBE_INTERVAL_S, MAX_BACKOFF_S, DSCP_DEFAULT, 1u << OFP15_VERSION);
     sw->target = xstrdup(vconn_target);
     sw->queued = rconn_packet_counter_create();
     sw->seqno = rconn_get_connection_seqno(sw->rconn);
     sw->state = DISCONNECTED;
     sw->retry_ms = RETRY_MIN_MS;
     sw->audit_ms = AUDIT_MIN_MS;
-    ovs_list_init(&sw->pending);
-    ovs_list_init(&sw->stats);
+    flow_bundle_init(&sw->bundle);
+    flow_stats_requests_init(&sw->stats);
     return sw;
 }
 
 static void
 drop_bundle(struct ofswitch *sw)
 {
-    ofpbuf_list_delete(&sw->pending);
-    ovs_list_init(&sw->pending);
-    sw->n_changes = 0;
+    flow_bundle_drop_pending(&sw->bundle);
     sw->failed = false;
 }
 
@@ -164,35 +141,14 @@ drop_dump(struct ofswitch *sw)
     sw->dump_xid = 0;
 }
 
-static void
-stats_request_finish(struct stats_request *req, bool complete)
-{
-    ovs_list_remove(&req->node);
-    req->cb(NULL, complete, req->aux);
-    ofpbuf_delete(req->msg);
-    free(req);
-}
-
-/* Requests that a callback makes meanwhile stay. */
-static void
-stats_fail_all(struct ofswitch *sw)
-{
-    struct ovs_list old = OVS_LIST_INITIALIZER(&old);
-    ovs_list_push_back_all(&old, &sw->stats);
-    while (!ovs_list_is_empty(&old)) {
-        stats_request_finish(CONTAINER_OF(ovs_list_front(&old),
-                                          struct stats_request, node), false);
-    }
-}
-
 void
 ofswitch_destroy(struct ofswitch *sw)
 {
     if (!sw) {
         return;
     }
-    stats_fail_all(sw);
-    drop_bundle(sw);
+    flow_stats_requests_fail(&sw->stats);
+    flow_bundle_uninit(&sw->bundle);
     drop_dump(sw);
     rconn_destroy(sw->rconn);
     rconn_packet_counter_destroy(sw->queued);
@@ -212,29 +168,12 @@ static ovs_be32
 send_barrier(struct ofswitch *sw)
 {
     struct ofpbuf *msg = ofputil_encode_barrier_request(OFP15_VERSION);
-    ovs_be32 xid = ((struct ofp_header *) msg->data)->xid;
+    ovs_be32 xid = ofp_message_xid(msg);
     send_msg(sw, msg);
     return xid;
 }
 
 /* --- Connection ----------------------------------------------------------- */
-
-/* A connection to the management socket gets no asynchronous message before
- * it sets a miss length; of all kinds we want the removed flows only. */
-static void
-setup_connection(struct ofswitch *sw)
-{
-    struct ofputil_async_cfg async = OFPUTIL_ASYNC_CFG_INIT;
-    async.primary[OAM_FLOW_REMOVED] = (1u << OFPRR_IDLE_TIMEOUT) | (1u << OFPRR_HARD_TIMEOUT)
-                                      | (1u << OFPRR_DELETE) | (1u << OFPRR_EVICTION);
-    send_msg(sw, ofputil_encode_set_async_config(&async, (1u << OAM_N_TYPES) - 1, OFP15_VERSION));
-    struct ofputil_switch_config config = {
-        .frag = OFPUTIL_FRAG_NORMAL,
-        .invalid_ttl_to_controller = -1,
-        .miss_send_len = OFP_DEFAULT_MISS_SEND_LEN,
-    };
-    send_msg(sw, ofputil_encode_set_config(&config, OFP15_VERSION));
-}
 
 static void
 connection_changed(struct ofswitch *sw)
@@ -245,13 +184,14 @@ connection_changed(struct ofswitch *sw)
     }
     drop_bundle(sw);
     drop_dump(sw);
-    stats_fail_all(sw);
+    flow_stats_requests_fail(&sw->stats);
     sw->audit_xid = 0;
     sw->applied = 0;
     sw->retry_at = 0;
     sw->state = connected ? WAITING : DISCONNECTED;
     if (connected) {
-        setup_connection(sw);
+        send_msg(sw, ofp_message_async_config());
+        send_msg(sw, ofp_message_switch_config());
     }
 }
 
@@ -268,33 +208,13 @@ track_connection(struct ofswitch *sw)
 
 /* --- Reading what the switch has ------------------------------------------ */
 
-static struct ofpbuf *
-encode_stats_request(uint8_t table_id, uint64_t cookie, uint64_t cookie_mask)
-{
-    struct ofputil_flow_stats_request fsr = {
-        .match = MATCH_CATCHALL_INITIALIZER,
-        .cookie = htonll(cookie),
-        .cookie_mask = htonll(cookie_mask),
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .table_id = table_id,
-    };
-    return ofputil_encode_flow_stats_request(&fsr, OFPUTIL_P_OF15_OXM);
-}
-
-static ovs_be32
-xid_of(const struct ofpbuf *msg)
-{
-    return ((const struct ofp_header *) msg->data)->xid;
-}
-
 static void
 start_dump(struct ofswitch *sw)
 {
     drop_dump(sw);
     sw->installed = flow_table_create();
-    struct ofpbuf *msg = encode_stats_request(OFPTT_ALL, 0, 0);
-    sw->dump_xid = xid_of(msg);
+    struct ofpbuf *msg = flow_stats_encode(OFPTT_ALL, 0, 0);
+    sw->dump_xid = ofp_message_xid(msg);
     send_msg(sw, msg);
     sw->state = DUMPING;
 }
@@ -339,26 +259,6 @@ dump_add(struct ofswitch *sw, const struct ofputil_flow_stats *fs)
     }
 }
 
-/* Calls 'cb' per flow of one reply; false if the message makes no sense. */
-static bool
-each_flow(struct ofpbuf *msg, void (*cb)(void *aux, const struct ofputil_flow_stats *), void *aux)
-{
-    struct ofpbuf ofpacts;
-    ofpbuf_init(&ofpacts, 0);
-    int retval;
-    for (;;) {
-        struct ofputil_flow_stats fs;
-        ofpbuf_clear(&ofpacts);
-        retval = ofputil_decode_flow_stats_reply(&fs, msg, false, &ofpacts);
-        if (retval) {
-            break;
-        }
-        cb(aux, &fs);
-    }
-    ofpbuf_uninit(&ofpacts);
-    return retval == EOF;
-}
-
 static void
 dump_cb(void *sw, const struct ofputil_flow_stats *fs)
 {
@@ -366,144 +266,46 @@ dump_cb(void *sw, const struct ofputil_flow_stats *fs)
 }
 
 static void
-stats_cb(void *req_, const struct ofputil_flow_stats *fs)
-{
-    struct stats_request *req = req_;
-    req->cb(fs, true, req->aux);
-}
-
-static struct stats_request *
-find_stats_request(struct ofswitch *sw, ovs_be32 xid)
-{
-    struct stats_request *req;
-    LIST_FOR_EACH (req, node, &sw->stats) {
-        if (!req->msg && req->xid == xid) {
-            return req;
-        }
-    }
-    return NULL;
-}
-
-static void
 handle_flow_stats(struct ofswitch *sw, struct ofpbuf *msg)
 {
     const struct ofp_header *oh = msg->data;
-    bool last = !ofpmp_more(oh);
-    if (sw->state == DUMPING && oh->xid == sw->dump_xid) {
-        if (!each_flow(msg, dump_cb, sw)) {
-            VLOG_ERR("%s: cannot read the flows of the switch", rconn_get_name(sw->rconn));
-            retry_later(sw);
-            return;
-        }
-        sw->dump_complete = last;
+    if (sw->state != DUMPING || oh->xid != sw->dump_xid) {
+        flow_stats_requests_reply(&sw->stats, msg);
         return;
     }
-    ovs_be32 xid = oh->xid;
-    struct stats_request *req = find_stats_request(sw, xid);
-    if (req) {
-        bool good = each_flow(msg, stats_cb, req);
-        if (last || !good) {
-            stats_request_finish(req, good);
-        }
+    bool last = !ofpmp_more(oh);
+    if (flow_stats_each(msg, dump_cb, sw)) {
+        sw->dump_complete = last;
+    } else {
+        VLOG_ERR("%s: cannot read the flows of the switch", rconn_get_name(sw->rconn));
+        retry_later(sw);
     }
 }
 
 /* --- The bundle ------------------------------------------------------------ */
 
 static void
-queue_flow_mod(struct ofswitch *sw, const struct flow_entry *flow, uint16_t command)
+send_bundle_control(struct ofswitch *sw, uint16_t type)
 {
-    struct ofputil_flow_mod fm = {
-        .match = flow->match,
-        .priority = flow->priority,
-        .new_cookie = OVS_BE64_MAX,
-        .table_id = flow->table_id,
-        .command = command,
-        .buffer_id = UINT32_MAX,
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-    };
-    if (command == OFPFC_ADD) {
-        fm.new_cookie = htonll(flow->cookie);
-        fm.flags = flow->flags;
-    }
-    if (command != OFPFC_DELETE_STRICT) {
-        fm.ofpacts = flow->ofpacts;
-        fm.ofpacts_len = flow->ofpacts_len;
-    }
-    struct ofpbuf *msg = ofputil_encode_flow_mod(&fm, OFPUTIL_P_OF15_OXM);
-    struct ofputil_bundle_add_msg add = {
-        .bundle_id = sw->bundle.bundle_id,
-        .flags = sw->bundle.flags,
-        .msg = msg->data,
-    };
-    struct ofpbuf *wrapped = ofputil_encode_bundle_add(OFP15_VERSION, &add);
-    ofpmsg_update_length(wrapped);
-    ofpbuf_delete(msg);
-    ovs_list_push_back(&sw->pending, &wrapped->list_node);
-    sw->n_flow_mods++;
+    send_msg(sw, flow_bundle_control(&sw->bundle, type));
 }
 
 static void
-count_flow(struct ofswitch *sw, const struct flow_entry *flow, int by)
-{
-    if (flow->table_id < MAX_TABLE) {
-        sw->bundle_flows[flow->table_id] += by;
-    }
-}
-
-static bool
-same_meaning(const struct flow_entry *a, const struct flow_entry *b)
-{
-    return a->cookie == b->cookie && a->flags == b->flags;
-}
-
-static void
-queue_change(struct ofswitch *sw, const struct flow_change *change)
-{
-    switch (change->op) {
-    case FLOW_ADD:
-        count_flow(sw, change->flow, 1);
-        queue_flow_mod(sw, change->flow, OFPFC_ADD);
-        break;
-    case FLOW_DELETE:
-        count_flow(sw, change->flow, -1);
-        queue_flow_mod(sw, change->flow, OFPFC_DELETE_STRICT);
-        break;
-    case FLOW_MODIFY:
-        if (same_meaning(change->was, change->flow)) {
-            queue_flow_mod(sw, change->flow, OFPFC_MODIFY_STRICT);
-        } else {
-            queue_flow_mod(sw, change->flow, OFPFC_DELETE_STRICT);
-            queue_flow_mod(sw, change->flow, OFPFC_ADD);
-        }
-        break;
-    }
-}
-
-static void
-send_bundle_ctrl(struct ofswitch *sw, uint16_t type)
-{
-    sw->bundle.type = type;
-    send_msg(sw, ofputil_encode_bundle_ctrl_request(OFP15_VERSION, &sw->bundle));
-}
-
-static void
-begin_bundle(struct ofswitch *sw, uint64_t generation)
+begin_bundle(struct ofswitch *sw, uint64_t generation, const struct flow_changes *changes)
 {
     drop_bundle(sw);
     sw->epoch++;
-    sw->bundle.bundle_id = sw->epoch & UINT32_MAX;
-    sw->bundle.flags = OFPBF_ATOMIC | OFPBF_ORDERED;
     sw->bundle_generation = generation;
-    memset(sw->bundle_flows, 0, sizeof sw->bundle_flows);
+    flow_bundle_begin(&sw->bundle, sw->epoch & UINT32_MAX);
+    flow_bundle_add(&sw->bundle, changes);
+    sw->n_flow_mods += sw->bundle.n_mods;
 }
 
 static void
 confirm(struct ofswitch *sw)
 {
     for (int i = 0; i < MAX_TABLE; i++) {
-        sw->n_flows[i] += sw->bundle_flows[i];
+        sw->n_flows[i] += sw->bundle.n_added[i];
     }
     sw->confirmed = sw->epoch;
     sw->applied = sw->bundle_generation;
@@ -513,7 +315,7 @@ confirm(struct ofswitch *sw)
     free(sw->last_error);
     sw->last_error = NULL;
     sw->state = IDLE;
-    if (sw->n_changes >= TRIM_AFTER) {
+    if (sw->bundle.n_mods >= TRIM_AFTER) {
         malloc_trim(0);
     }
 }
@@ -522,43 +324,14 @@ confirm(struct ofswitch *sw)
 static void
 launch_bundle(struct ofswitch *sw)
 {
-    sw->n_changes = ovs_list_size(&sw->pending);
-    if (!sw->n_changes) {
+    if (!sw->bundle.n_mods) {
         confirm(sw);
         return;
     }
     VLOG_DBG("bundle %" PRIu64 ": %" PRIuSIZE " flow mods, generation %" PRIu64, sw->epoch,
-             sw->n_changes, sw->bundle_generation);
-    send_bundle_ctrl(sw, OFPBCT_OPEN_REQUEST);
+             sw->bundle.n_mods, sw->bundle_generation);
+    send_bundle_control(sw, OFPBCT_OPEN_REQUEST);
     sw->state = FILLING;
-}
-
-/* The text form of actions that a switch sends back may differ from ours in
- * how it is stored (which register of a union, padding); not in its text. */
-static bool
-same_flow(const struct flow_entry *a, const struct flow_entry *b)
-{
-    return same_meaning(a, b)
-           && ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len);
-}
-
-/* Deletions first: two keys that we tell apart may be one to the switch, and
- * then the flow that is added must be the one that stays. */
-static void
-queue_changes(struct ofswitch *sw, const struct flow_changes *changes)
-{
-    for (size_t i = 0; i < changes->n; i++) {
-        if (changes->a[i].op == FLOW_DELETE) {
-            queue_change(sw, &changes->a[i]);
-        }
-    }
-    for (size_t i = 0; i < changes->n; i++) {
-        const struct flow_change *change = &changes->a[i];
-        if (change->op == FLOW_ADD
-            || (change->op == FLOW_MODIFY && !same_flow(change->was, change->flow))) {
-            queue_change(sw, change);
-        }
-    }
 }
 
 static void
@@ -566,11 +339,10 @@ bundle_from_dump(struct ofswitch *sw, struct flow_table *desired, uint64_t gener
 {
     struct flow_changes changes = { .n = 0 };
     flow_table_diff(desired, sw->installed, &changes);
-    begin_bundle(sw, generation);
-    queue_changes(sw, &changes);
+    begin_bundle(sw, generation, &changes);
     VLOG_INFO("%s: %" PRIuSIZE " flows found, %" PRIuSIZE " wanted, %" PRIuSIZE " changes",
               rconn_get_name(sw->rconn), flow_table_count(sw->installed),
-              flow_table_count(desired), ovs_list_size(&sw->pending));
+              flow_table_count(desired), sw->bundle.n_mods);
     flow_changes_uninit(&changes);
     flow_table_clear_changes(desired);
     drop_dump(sw);
@@ -593,8 +365,7 @@ bundle_from_log(struct ofswitch *sw, struct flow_table *desired, uint64_t genera
     struct flow_changes changes = { .n = 0 };
     flow_table_changes(desired, &changes);
     if (changes.n) {
-        begin_bundle(sw, generation);
-        queue_changes(sw, &changes);
+        begin_bundle(sw, generation, &changes);
         launch_bundle(sw);
     } else {
         sw->applied = generation;
@@ -603,17 +374,26 @@ bundle_from_log(struct ofswitch *sw, struct flow_table *desired, uint64_t genera
     flow_table_clear_changes(desired);
 }
 
+/* True if nothing is left to send. */
+static bool
+send_pending(struct ofswitch *sw)
+{
+    while (rconn_packet_counter_n_packets(sw->queued) < MAX_QUEUED) {
+        struct ofpbuf *msg = flow_bundle_next(&sw->bundle);
+        if (!msg) {
+            return true;
+        }
+        if (rconn_send(sw->rconn, msg, sw->queued)) {
+            return false;
+        }
+    }
+    return false;
+}
+
 static void
 fill_bundle(struct ofswitch *sw)
 {
-    while (!sw->failed && !ovs_list_is_empty(&sw->pending)
-           && rconn_packet_counter_n_packets(sw->queued) < MAX_QUEUED) {
-        struct ofpbuf *msg = ofpbuf_from_list(ovs_list_pop_front(&sw->pending));
-        if (rconn_send(sw->rconn, msg, sw->queued)) {
-            return;
-        }
-    }
-    if (sw->failed || ovs_list_is_empty(&sw->pending)) {
+    if (sw->failed || send_pending(sw)) {
         sw->barrier_xid = send_barrier(sw);
         sw->state = CHECKING;
     }
@@ -626,11 +406,11 @@ handle_barrier(struct ofswitch *sw, ovs_be32 xid)
         return;
     }
     if (sw->state == CHECKING && !sw->failed) {
-        send_bundle_ctrl(sw, OFPBCT_COMMIT_REQUEST);
+        send_bundle_control(sw, OFPBCT_COMMIT_REQUEST);
         sw->barrier_xid = send_barrier(sw);
         sw->state = COMMITTING;
     } else if (sw->state == CHECKING) {
-        send_bundle_ctrl(sw, OFPBCT_DISCARD_REQUEST);
+        send_bundle_control(sw, OFPBCT_DISCARD_REQUEST);
         retry_later(sw);
     } else if (sw->state == COMMITTING && sw->failed) {
         retry_later(sw);
@@ -641,33 +421,14 @@ handle_barrier(struct ofswitch *sw, ovs_be32 xid)
 
 /* --- Errors ----------------------------------------------------------------- */
 
-static char *
-error_text(const struct ofp_header *oh)
-{
-    struct ofpbuf payload;
-    enum ofperr error = ofperr_decode_msg(oh, &payload);
-    if (!error) {
-        return xstrdup("malformed error message");
-    }
-    char *about = ofp_to_string(payload.data, payload.size, NULL, NULL, 0);
-    char *text = xasprintf("%s: %s", ofperr_to_string(error), about);
-    free(about);
-    ofpbuf_uninit(&payload);
-    size_t len = strcspn(text, "\n");
-    text[len] = '\0';
-    return text;
-}
-
 static void
 handle_error(struct ofswitch *sw, const struct ofp_header *oh)
 {
-    struct stats_request *req = find_stats_request(sw, oh->xid);
-    if (req) {
-        stats_request_finish(req, false);
+    if (flow_stats_requests_error(&sw->stats, oh->xid)) {
         return;
     }
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
-    char *text = error_text(oh);
+    char *text = ofp_message_error_text(oh);
     VLOG_WARN_RL(&rl, "%s: %s", rconn_get_name(sw->rconn), text);
     bool in_bundle = sw->state == FILLING || sw->state == CHECKING || sw->state == COMMITTING;
     if (in_bundle && sw->failed) {
@@ -688,8 +449,8 @@ handle_error(struct ofswitch *sw, const struct ofp_header *oh)
 static void
 start_audit(struct ofswitch *sw)
 {
-    struct ofpbuf *msg = ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, OFP15_VERSION, 0);
-    sw->audit_xid = xid_of(msg);
+    struct ofpbuf *msg = ofp_message_table_stats_request();
+    sw->audit_xid = ofp_message_xid(msg);
     sw->audit_at = time_msec() + sw->audit_ms;
     send_msg(sw, msg);
 }
@@ -717,7 +478,7 @@ handle_table_stats(struct ofswitch *sw, struct ofpbuf *msg)
 {
     /* A bundle that began meanwhile makes the comparison meaningless;
      * confirm() forgets the request. */
-    if (sw->state != IDLE || xid_of(msg) != sw->audit_xid) {
+    if (sw->state != IDLE || ofp_message_xid(msg) != sw->audit_xid) {
         return;
     }
     sw->audit_xid = 0;
@@ -780,12 +541,9 @@ receive(struct ofswitch *sw)
 static void
 send_stats_requests(struct ofswitch *sw)
 {
-    struct stats_request *req;
-    LIST_FOR_EACH (req, node, &sw->stats) {
-        if (req->msg) {
-            send_msg(sw, req->msg);
-            req->msg = NULL;
-        }
+    struct ofpbuf *msg;
+    while ((msg = flow_stats_requests_next(&sw->stats)) != NULL) {
+        send_msg(sw, msg);
     }
 }
 
@@ -819,7 +577,7 @@ ofswitch_run(struct ofswitch *sw, struct flow_table *desired, uint64_t generatio
     rconn_run(sw->rconn);
     track_connection(sw);
     if (sw->state == DISCONNECTED) {
-        stats_fail_all(sw);
+        flow_stats_requests_fail(&sw->stats);
     } else {
         send_stats_requests(sw);
         receive(sw);
@@ -914,12 +672,8 @@ void
 ofswitch_request_stats(struct ofswitch *sw, uint8_t table_id, uint64_t cookie,
                        uint64_t cookie_mask, ofswitch_stats_cb *cb, void *aux)
 {
-    struct stats_request *req = xzalloc(sizeof *req);
-    req->msg = encode_stats_request(table_id, cookie, cookie_mask);
-    req->xid = xid_of(req->msg);
-    req->cb = cb;
-    req->aux = aux;
-    ovs_list_push_back(&sw->stats, &req->node);
+    struct ofpbuf *msg = flow_stats_encode(table_id, cookie, cookie_mask);
+    flow_stats_requests_add(&sw->stats, msg, cb, aux);
     poll_immediate_wake();
 }
 
@@ -928,4 +682,12 @@ ofswitch_set_removed_cb(struct ofswitch *sw, ofswitch_removed_cb *cb, void *aux)
 {
     sw->removed_cb = cb;
     sw->removed_aux = aux;
+}
+
+void
+ofswitch_flush_connection(struct ofswitch *sw, const struct ofp_ct_match *match, uint16_t zone)
+{
+    if (sw->state != DISCONNECTED) {
+        send_msg(sw, ofp_ct_match_encode(match, &zone, OFP15_VERSION));
+    }
 }

@@ -19,8 +19,7 @@ void ofswitch_destroy(struct ofswitch *);
 /* 'desired' carries its change log, which the switch consumes; 'generation'
  * names the state that it stands for.  NULL: what should be there is not
  * known (yet); the flows of the switch are left as they are. */
-void ofswitch_run(struct ofswitch *, struct flow_table *desired,
-                  uint64_t generation);
+void ofswitch_run(struct ofswitch *, struct flow_table *desired, uint64_t generation);
 void ofswitch_wait(struct ofswitch *);
 
 bool ofswitch_is_connected(const struct ofswitch *);
@@ -51,12 +50,17 @@ void ofswitch_audit(struct ofswitch *);
  * the reply is complete (or the connection was lost: 'complete' false). */
 struct ofputil_flow_stats;
 typedef void ofswitch_stats_cb(const struct ofputil_flow_stats *, bool complete, void *aux);
-void ofswitch_request_stats(struct ofswitch *, uint8_t table_id,
-                            uint64_t cookie, uint64_t cookie_mask,
-                            ofswitch_stats_cb *, void *aux);
+void ofswitch_request_stats(struct ofswitch *, uint8_t table_id, uint64_t cookie,
+                            uint64_t cookie_mask, ofswitch_stats_cb *, void *aux);
 /* Called for each flow-removed message (learned flows carry the flag). */
 struct ofputil_flow_removed;
 typedef void ofswitch_removed_cb(const struct ofputil_flow_removed *, void *aux);
 void ofswitch_set_removed_cb(struct ofswitch *, ofswitch_removed_cb *, void *aux);
+
+/* Makes conntrack forget the connection whose original direction 'match' says,
+ * in full, in one zone (NXT_CT_FLUSH).  Nothing is sent without a connection
+ * to the switch, and nothing tells when it is done. */
+struct ofp_ct_match;
+void ofswitch_flush_connection(struct ofswitch *, const struct ofp_ct_match *, uint16_t zone);
 
 #endif

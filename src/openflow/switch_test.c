@@ -48,16 +48,16 @@ run_once(struct flow_table *want, long long int deadline)
     poll_timer_wait_until(deadline);
 }
 
-#define until_with(WANT, CONDITION)                                             \
-    for (long long int deadline_ = time_msec() + OVS_TEST_DEADLINE_MS;;) {      \
-        run_once(WANT, deadline_);                                              \
-        if (CONDITION) {                                                        \
-            poll_immediate_wake();                                              \
-            poll_block();                                                       \
-            break;                                                              \
-        }                                                                       \
-        assert_true(time_msec() < deadline_);                                   \
-        poll_block();                                                           \
+#define until_with(WANT, CONDITION)                                        \
+    for (long long int deadline_ = time_msec() + OVS_TEST_DEADLINE_MS;;) { \
+        run_once(WANT, deadline_);                                         \
+        if (CONDITION) {                                                   \
+            poll_immediate_wake();                                         \
+            poll_block();                                                  \
+            break;                                                         \
+        }                                                                  \
+        assert_true(time_msec() < deadline_);                              \
+        poll_block();                                                      \
     }
 #define until(CONDITION) until_with(desired, CONDITION)
 
@@ -208,7 +208,8 @@ test_resync_repairs_differences(void **state)
     free(ovs_test_sh("ovs-ofctl -OOpenFlow15 --strict mod-flows br-int "
                      "'table=0,priority=10,ip,nw_dst=10.0.0.3,actions=NORMAL'"));
     free(ovs_test_sh("ovs-ofctl -OOpenFlow15 add-flow br-int "
-                     "'table=%d,cookie=0x560b000000000000,tcp,actions=drop'", TABLE_matrix_learned));
+                     "'table=%d,cookie=0x560b000000000000,tcp,actions=drop'",
+                     TABLE_matrix_learned));
     free(ovs_test_sh("ovs-appctl -t $OVS_RUNDIR/vswitchd.ctl bridge/reconnect br-int"));
     until(ofswitch_applied(sw) == 0);
     until(ofswitch_is_synced(sw));

@@ -1,4 +1,4 @@
-#include "agent.h"
+#include "programs/virga-agent/agent.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,8 +8,9 @@
 #include "flow.h"
 #include "node/cni_server.h"
 #include "node/gateway.h"
-#include "node/link.h"
+#include "node/host_links.h"
 #include "node/ovs_config.h"
+#include "node/underlay.h"
 #include "openflow/flow_table.h"
 #include "openflow/lower.h"
 #include "openflow/pipeline.h"
@@ -17,6 +18,8 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "programs/virga-agent/revoke.h"
+#include "programs/virga-agent/revoke_edge.h"
 #include "stats/collector.h"
 #include "store/store.h"
 #include "timeval.h"
@@ -31,8 +34,8 @@ VLOG_DEFINE_THIS_MODULE(agent);
 #define CLUSTER_CIDR "10.128.0.0/9"
 
 enum {
-    VXLAN_PORT = 4789,      /* RFC 7348. */
-    VXLAN_OVERHEAD = 50,    /* Outer IPv4, UDP, VXLAN, inner Ethernet. */
+    VXLAN_PORT = 4789,   /* RFC 7348. */
+    VXLAN_OVERHEAD = 50, /* Outer IPv4, UDP, VXLAN, inner Ethernet. */
     HEARTBEAT_MS = 5000,
 };
 
@@ -53,8 +56,11 @@ struct agent {
     bool ports_known;
     struct ofswitch *sw;
     uint64_t confirmed; /* By the switch, when the CNI server last looked. */
+    struct revoke_edge *revoke_edge;
+    struct revoke *revoke;
     struct collector *collector;
     struct gateway *gateway;
+    struct underlay *underlay;
 
     int mtu; /* Of pods; 0: not known. */
     struct in6_addr *addresses;
@@ -176,12 +182,22 @@ ctl_show(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
 }
 
 static void
+ctl_revocation(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    revoke_format(agent->revoke, &s);
+    reply_take(conn, &s);
+}
+
+static void
 register_commands(struct agent *agent)
 {
     unixctl_command_register("show", "", 0, 0, ctl_show, agent);
     unixctl_command_register("flows/desired", "", 0, 0, ctl_flows, agent);
     unixctl_command_register("flows/check", "", 0, 0, ctl_check, agent);
     unixctl_command_register("flows/audit", "", 0, 0, ctl_audit, agent);
+    unixctl_command_register("revocation/show", "", 0, 0, ctl_revocation, agent);
     unixctl_command_register("records/show", "", 0, 0, ctl_records, agent);
 }
 
@@ -232,6 +248,13 @@ create_flows(struct agent *agent, const struct agent_options *opt)
     agent->sw = ofswitch_create(target);
     free(target);
     agent->collector = collector_create(agent->store, agent->sw, COLLECTOR_INTERVAL_MS);
+    agent->revoke_edge = revoke_edge_create(agent->sw, opt->ovs_rundir);
+    agent->revoke = revoke_create(&(struct revoke_options){
+        .node = agent->node,
+        .datapath_type = opt->datapath,
+        .flows = lower_flows(agent->lower),
+        .seam = revoke_edge_seam(agent->revoke_edge),
+    });
 }
 
 struct agent *
@@ -246,6 +269,7 @@ agent_create(const struct agent_options *opt, char **error)
     agent->records = records_create();
     agent->ovs_config = create_ovs_config(opt);
     agent->gateway = gateway_create(GATEWAY_PORT);
+    agent->underlay = underlay_create(&opt->vtep);
     create_flows(agent, opt);
     char *socket = xasprintf("%s/cni.sock", opt->rundir);
     int retval = create_cni_server(agent, opt, socket);
@@ -269,7 +293,10 @@ agent_destroy(struct agent *agent)
     cni_server_destroy(agent->cni);
     collector_destroy(agent->collector);
     ofswitch_destroy(agent->sw);
+    revoke_destroy(agent->revoke);
+    revoke_edge_destroy(agent->revoke_edge); /* The switch may call it to the end. */
     lower_destroy(agent->lower);
+    underlay_destroy(agent->underlay);
     gateway_destroy(agent->gateway);
     ovs_config_destroy(agent->ovs_config);
     records_destroy(agent->records);
@@ -343,7 +370,7 @@ all_subnets(const struct agent *agent, size_t *n)
 static void
 configure_gateway(struct agent *agent)
 {
-    struct gateway_config config = { .node_ip = agent->vtep };
+    struct gateway_config config = { .node_ip = agent->vtep, .tunnel_udp_port = VXLAN_PORT };
     struct prefix *subnets = all_subnets(agent, &config.n_subnets);
     struct in6_addr *nodes = all_node_addresses(agent, &config.n_nodes);
     config.subnets = subnets;
@@ -351,6 +378,23 @@ configure_gateway(struct agent *agent)
     gateway_set_config(agent->gateway, &config);
     free(subnets);
     free(nodes);
+}
+
+static void
+configure_underlay(struct agent *agent)
+{
+    size_t n = 0;
+    struct in6_addr *peers = xcalloc(records_count(agent->records, RECORD_NODE) + 1,
+                                     sizeof *peers);
+    const struct record *r;
+    for (r = records_first(agent->records, RECORD_NODE); r; r = records_next(agent->records, r)) {
+        const struct rec_node *node = (const struct rec_node *) r;
+        if (strcmp(node->name, agent->node)) {
+            peers[n++] = node->vtep;
+        }
+    }
+    underlay_set_peers(agent->underlay, peers, n);
+    free(peers);
 }
 
 /* A database that no controller has written (generation 0) is not a desired
@@ -370,6 +414,7 @@ read_desired(struct agent *agent)
     }
     if (agent->known && records_any_changes(agent->records)) {
         configure_gateway(agent);
+        configure_underlay(agent);
     }
 }
 
@@ -382,6 +427,9 @@ lower_desired(struct agent *agent)
         agent->ports_known = true;
     }
     lower_run(agent->lower, agent->records);
+    if (agent->known) {
+        revoke_look(agent->revoke, agent->records, time_msec());
+    }
     records_clear_changes(agent->records);
 }
 
@@ -392,7 +440,8 @@ program_switch(struct agent *agent)
     if (!agent->ports_known) {
         return;
     }
-    bool ready = agent->known && agent->adopted;
+    revoke_edge_run(agent->revoke_edge, agent->revoke);
+    bool ready = agent->known && agent->adopted && revoke_edge_is_ready(agent->revoke_edge);
     ofswitch_run(agent->sw, ready ? lower_flows(agent->lower) : NULL, agent->generation);
 }
 
@@ -438,14 +487,14 @@ update_message(struct agent *agent)
 static void
 look_at_node(struct agent *agent)
 {
-    int underlay = link_mtu_of_address(&agent->vtep);
+    int underlay = host_links_mtu_of_address(&agent->vtep);
     agent->mtu = underlay > VXLAN_OVERHEAD ? underlay - VXLAN_OVERHEAD : 0;
     cni_server_set_mtu(agent->cni, agent->mtu);
     if (agent->mtu) {
         ovs_config_set_gateway_mtu(agent->ovs_config, agent->mtu);
     }
     free(agent->addresses);
-    agent->addresses = link_addresses(&agent->vtep, GATEWAY_PORT, &agent->n_addresses);
+    agent->addresses = host_links_addresses(&agent->vtep, GATEWAY_PORT, &agent->n_addresses);
 }
 
 static void
@@ -510,7 +559,11 @@ agent_run(struct agent *agent)
     cni_server_run(agent->cni, agent->known ? agent->records : NULL);
     lower_desired(agent);
     program_switch(agent);
+    if (agent->known) {
+        revoke_run(agent->revoke, agent->records, time_msec());
+    }
     gateway_run(agent->gateway);
+    underlay_run(agent->underlay);
     collector_run(agent->collector);
     report(agent);
 }
@@ -528,6 +581,8 @@ agent_wait(struct agent *agent)
         poll_immediate_wake(); /* The CNI server waits for that. */
     }
     gateway_wait(agent->gateway);
+    underlay_wait(agent->underlay);
     collector_wait(agent->collector);
+    revoke_edge_wait(agent->revoke_edge, agent->revoke);
     poll_timer_wait_until(agent->heartbeat_at);
 }

@@ -11,7 +11,7 @@
 #include <netinet/in.h>
 
 struct agent_options {
-    const char *db;         /* OVSDB connection method of the Virga database. */
+    const char *db; /* OVSDB connection method of the Virga database. */
     const char *rundir;
     const char *node;
     struct in6_addr vtep;

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent.h"
 #include "base/prefix.h"
 #include "command-line.h"
 #include "daemon.h"
@@ -15,6 +14,7 @@
 #include "fatal-signal.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "programs/virga-agent/agent.h"
 #include "stream-ssl.h"
 #include "stream.h"
 #include "unixctl.h"
@@ -162,7 +162,9 @@ set_directories(int argc, char *argv[])
             rundir = argv[i + 1];
         }
     }
-    setenv("OVS_RUNDIR", rundir, 1);
+    char *absolute = abs_file_name(NULL, rundir); /* --detach changes directory. */
+    setenv("OVS_RUNDIR", absolute, 1);
+    free(absolute);
     setenv("OVS_LOGDIR", "/var/log/virga", 0);
 }
 
@@ -256,6 +258,7 @@ main(int argc, char *argv[])
     if (!args.agent.ovs_db) {
         args.agent.ovs_db = ovs_db;
     }
+    args.agent.rundir = ovs_rundir();
     check_arguments(&args);
     daemonize_start(false);
     run(&args.agent);

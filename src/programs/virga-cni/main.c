@@ -363,8 +363,9 @@ main(int argc, char *argv[])
 {
     const char *command = env("CNI_COMMAND");
     if (!command[0]) {
-        fprintf(stderr, "%s: CNI plugin of Virga " VIRGA_VERSION
-                        "; a container runtime runs it (https://www.cni.dev)\n",
+        fprintf(stderr,
+                "%s: CNI plugin of Virga " VIRGA_VERSION
+                "; a container runtime runs it (https://www.cni.dev)\n",
                 argc ? argv[0] : "virga-cni");
         return fail(CODE_ENVIRONMENT, "CNI_COMMAND", "required environment variables are missing");
     }

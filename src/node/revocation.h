@@ -1,0 +1,56 @@
+/* Which tracked connections must end, judged by the records.
+ *
+ * Pure.  A connection is judged as its first packet would be now, by its
+ * original direction, and only by what this node enforces: egress rules of a
+ * source that lives here, ingress rules of a destination that lives here.  The
+ * other node judges the rest, so each end of a connection is counted once and
+ * attempts that another node denies are no work here. */
+#ifndef VIRGA_REVOCATION_H
+#define VIRGA_REVOCATION_H 1
+
+#include "base/records.h"
+#include "node/conntrack_text.h"
+
+enum revocation_verdict {
+    REVOCATION_KEEP,
+    REVOCATION_DENIED, /* The rules say no. */
+    /* An end is gone, or its address belongs to somebody else now.  Nothing
+     * that comes later is a packet of that connection. */
+    REVOCATION_STALE,
+};
+
+/* 'records' must outlive this and not change; 'node_name' is this node.  In a
+ * cluster that has no record of this node, everything is kept. */
+struct revocation *revocation_create(const struct records *records, const char *node_name);
+void revocation_destroy(struct revocation *);
+
+/* Says that 'address' was another endpoint's when connections of it that are
+ * tracked now may have begun. */
+void revocation_reused(struct revocation *, const struct in6_addr *address);
+
+/* Zones that are not of Virga are always kept. */
+enum revocation_verdict revocation_judge(const struct revocation *,
+                                         const struct conntrack_entry *);
+/* Would the policy let such a connection begin?  For connections that were cut. */
+bool revocation_allows(const struct revocation *, const struct conntrack_entry *);
+
+/* What to cut of a whole dump, in order of zone, protocol, and tuple. */
+struct revocation_cut {
+    struct conntrack_entry entry;
+    enum revocation_verdict verdict;
+};
+struct revocation_cuts {
+    struct revocation_cut *a;
+    size_t n, allocated;
+    size_t n_seen; /* Entries looked at. */
+    size_t n_bad;  /* Lines that were none. */
+};
+/* 'also' (or NULL) names connections that are cut though the policy would allow
+ * them; they count as stale. */
+typedef bool revocation_also_cb(const struct conntrack_entry *, void *aux);
+void revocation_read(const struct revocation *, const char *dump, size_t len,
+                     revocation_also_cb *also, void *aux, struct revocation_cuts *);
+void revocation_cuts_sort(struct revocation_cuts *);
+void revocation_cuts_uninit(struct revocation_cuts *);
+
+#endif

@@ -1,0 +1,578 @@
+/* A connection is allowed by a rule, or since nothing isolates its end.  So an
+ * allow goes away when
+ *
+ *   a rule that allows goes, or one that isolates comes
+ *   an identity in use leaves a set of a rule that allows,
+ *                   or enters a set of a rule that isolates
+ *   an endpoint changes to an identity that is not in such a set,
+ *                   or that is in one of a rule that isolates
+ *   addresses of nodes change (a node always reaches its own pods)
+ *
+ * Each of these ends at a rule, and a rule at the network of its subjects,
+ * whose connections are in the network's zone or in zone 1.  Rules of an
+ * action that is not known here count both ways.
+ *
+ * An address that changes hands is the other case: who has it now must not
+ * inherit connections.  Addresses that are given up are remembered until
+ * somebody takes them; only then is there anything to do. */
+#include "node/revocation_scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "hash.h"
+#include "openvswitch/hmap.h"
+#include "util.h"
+
+enum {
+    ZONE_BETWEEN = 1,       /* ovs-flows/README.md, "Zones". */
+    MAX_GIVEN_UP = 1 << 16, /* More: all zones, and start afresh. */
+};
+
+/* A set of numbers. */
+struct number {
+    struct hmap_node hmap_node;
+    uint32_t value;
+};
+
+struct given_up {
+    struct hmap_node hmap_node; /* By address. */
+    struct in6_addr ip;
+};
+
+struct revocation_scope {
+    char *node_name;
+    struct records *was; /* As of the last look. */
+    bool looked;
+    bool may_allow; /* The last look. */
+    struct hmap given_up;
+
+    /* The answer. */
+    bool all;
+    unsigned long *zones;
+    struct in6_addr *reused;
+    size_t n_reused, allocated_reused;
+};
+
+/* One look. */
+struct look {
+    struct revocation_scope *scope;
+    const struct records *was, *now;
+    struct hmap lost;     /* Sets that an identity in use is no longer in. */
+    struct hmap gained;   /* ... is newly in. */
+    struct hmap networks; /* VNIs of rules that take something away. */
+};
+
+/* --- Sets of numbers -------------------------------------------------------------- */
+
+static bool
+has_number(const struct hmap *set, uint32_t value)
+{
+    const struct number *n;
+    HMAP_FOR_EACH_WITH_HASH (n, hmap_node, hash_int(value, 0), set) {
+        if (n->value == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+add_number(struct hmap *set, uint32_t value)
+{
+    if (!has_number(set, value)) {
+        struct number *n = xmalloc(sizeof *n);
+        n->value = value;
+        hmap_insert(set, &n->hmap_node, hash_int(value, 0));
+    }
+}
+
+static void
+destroy_numbers(struct hmap *set)
+{
+    struct number *n;
+    HMAP_FOR_EACH_POP (n, hmap_node, set) {
+        free(n);
+    }
+    hmap_destroy(set);
+}
+
+/* --- Life --------------------------------------------------------------------------- */
+
+struct revocation_scope *
+revocation_scope_create(const char *node_name)
+{
+    struct revocation_scope *scope = xzalloc(sizeof *scope);
+    scope->node_name = xstrdup(node_name);
+    scope->was = records_create();
+    hmap_init(&scope->given_up);
+    scope->zones = bitmap_allocate(UINT16_MAX + 1);
+    return scope;
+}
+
+static void
+forget_given_up(struct revocation_scope *scope)
+{
+    struct given_up *g;
+    HMAP_FOR_EACH_POP (g, hmap_node, &scope->given_up) {
+        free(g);
+    }
+}
+
+void
+revocation_scope_destroy(struct revocation_scope *scope)
+{
+    if (scope) {
+        forget_given_up(scope);
+        hmap_destroy(&scope->given_up);
+        records_destroy(scope->was);
+        bitmap_free(scope->zones);
+        free(scope->reused);
+        free(scope->node_name);
+        free(scope);
+    }
+}
+
+void
+revocation_scope_clear(struct revocation_scope *scope)
+{
+    if (scope->all) {
+        forget_given_up(scope);
+    }
+    scope->all = false;
+    scope->n_reused = 0;
+    bitmap_set_multiple(scope->zones, 0, UINT16_MAX + 1, false);
+}
+
+/* --- Addresses that change hands ------------------------------------------------------ */
+
+static struct given_up *
+find_given_up(const struct revocation_scope *scope, const struct in6_addr *ip)
+{
+    struct given_up *g;
+    HMAP_FOR_EACH_WITH_HASH (g, hmap_node, hash_bytes(ip, sizeof *ip, 0), &scope->given_up) {
+        if (!memcmp(&g->ip, ip, sizeof *ip)) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+static bool
+has_ip(const struct rec_endpoint *endpoint, const struct in6_addr *ip)
+{
+    for (size_t i = 0; endpoint && i < endpoint->n_ips; i++) {
+        if (!memcmp(&endpoint->ips[i], ip, sizeof *ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_same_endpoint(const struct rec_endpoint *a, const struct rec_endpoint *b)
+{
+    return a && b && !strcmp(a->uid, b->uid);
+}
+
+static void
+give_up(struct revocation_scope *scope, const struct rec_endpoint *was,
+        const struct rec_endpoint *now)
+{
+    for (size_t i = 0; was && i < was->n_ips; i++) {
+        const struct in6_addr *ip = &was->ips[i];
+        if ((!is_same_endpoint(was, now) || !has_ip(now, ip)) && !find_given_up(scope, ip)) {
+            struct given_up *g = xmalloc(sizeof *g);
+            g->ip = *ip;
+            hmap_insert(&scope->given_up, &g->hmap_node, hash_bytes(ip, sizeof *ip, 0));
+        }
+    }
+}
+
+static void
+take_over(struct revocation_scope *scope, const struct rec_endpoint *now)
+{
+    for (size_t i = 0; now && i < now->n_ips; i++) {
+        struct given_up *g = find_given_up(scope, &now->ips[i]);
+        if (!g) {
+            continue;
+        }
+        hmap_remove(&scope->given_up, &g->hmap_node);
+        if (scope->n_reused == scope->allocated_reused) {
+            scope->reused = x2nrealloc(scope->reused, &scope->allocated_reused,
+                                       sizeof *scope->reused);
+        }
+        scope->reused[scope->n_reused++] = g->ip;
+        scope->all = true; /* Its connections may be in any zone. */
+        scope->may_allow = true;
+        free(g);
+    }
+}
+
+/* --- What identities lose and gain ------------------------------------------------------ */
+
+static int
+compare_ids(const void *a_, const void *b_)
+{
+    uint32_t a = *(const uint32_t *) a_, b = *(const uint32_t *) b_;
+    return a < b ? -1 : a > b;
+}
+
+static bool
+set_has(const struct rec_set *set, uint32_t identity)
+{
+    return set && set->n_identities
+           && bsearch(&identity, set->identities, set->n_identities, sizeof identity, compare_ids);
+}
+
+/* Identities of the endpoints that were there: only they have connections. */
+static void
+find_identities_in_use(const struct records *was, struct hmap *identities)
+{
+    hmap_init(identities);
+    const struct record *r;
+    for (r = records_first(was, RECORD_ENDPOINT); r; r = records_next(was, r)) {
+        add_number(identities, ((const struct rec_endpoint *) r)->identity);
+    }
+}
+
+/* Is an identity in use in 'a' and not in 'b'? */
+static bool
+differs(const struct rec_set *a, const struct rec_set *b, const struct hmap *in_use)
+{
+    for (size_t i = 0; a && i < a->n_identities; i++) {
+        if (!set_has(b, a->identities[i]) && has_number(in_use, a->identities[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+look_at_sets(struct look *look)
+{
+    size_t n;
+    uint32_t *keys = records_changed(look->now, RECORD_SET, &n);
+    struct hmap in_use;
+    if (n) {
+        find_identities_in_use(look->was, &in_use);
+        for (size_t i = 0; i < n; i++) {
+            const struct rec_set *was = records_set(look->was, keys[i]);
+            const struct rec_set *now = records_set(look->now, keys[i]);
+            if (differs(was, now, &in_use)) {
+                add_number(&look->lost, keys[i]);
+            }
+            if (differs(now, was, &in_use)) {
+                add_number(&look->gained, keys[i]);
+            }
+        }
+        destroy_numbers(&in_use);
+    }
+    free(keys);
+}
+
+/* An endpoint went from one identity to another. */
+static void
+look_at_move(struct look *look, uint32_t from, uint32_t to)
+{
+    const struct record *r;
+    for (r = records_first(look->now, RECORD_SET); r; r = records_next(look->now, r)) {
+        bool had = set_has(records_set(look->was, r->key), from);
+        bool has = set_has((const struct rec_set *) r, to);
+        if (had && !has) {
+            add_number(&look->lost, r->key);
+        } else if (has && !had) {
+            add_number(&look->gained, r->key);
+        }
+    }
+}
+
+/* --- The kinds of records ------------------------------------------------------------------ */
+
+struct move {
+    struct hmap_node hmap_node;
+    uint32_t from, to;
+};
+
+/* True the first time. */
+static bool
+add_move(struct hmap *moves, uint32_t from, uint32_t to)
+{
+    struct move *m;
+    uint32_t hash = hash_2words(from, to);
+    HMAP_FOR_EACH_WITH_HASH (m, hmap_node, hash, moves) {
+        if (m->from == from && m->to == to) {
+            return false;
+        }
+    }
+    m = xmalloc(sizeof *m);
+    m->from = from;
+    m->to = to;
+    hmap_insert(moves, &m->hmap_node, hash);
+    return true;
+}
+
+static void
+look_at_endpoint(struct look *look, struct hmap *moves, uint32_t key)
+{
+    const struct rec_endpoint *was = records_endpoint(look->was, key);
+    const struct rec_endpoint *now = records_endpoint(look->now, key);
+    look->scope->may_allow = look->scope->may_allow || was;
+    if (!is_same_endpoint(was, now)) {
+        return; /* Gone, or new: see give_up() and take_over(). */
+    }
+    if (was->vni != now->vni || was->node != now->node) {
+        look->scope->all = true;
+    } else if (was->identity != now->identity && add_move(moves, was->identity, now->identity)) {
+        look_at_move(look, was->identity, now->identity);
+    }
+}
+
+static void
+look_at_endpoints(struct look *look)
+{
+    size_t n;
+    uint32_t *keys = records_changed(look->now, RECORD_ENDPOINT, &n);
+    struct hmap moves = HMAP_INITIALIZER(&moves);
+    for (size_t i = 0; i < n; i++) {
+        look_at_endpoint(look, &moves, keys[i]);
+        give_up(look->scope, records_endpoint(look->was, keys[i]),
+                records_endpoint(look->now, keys[i]));
+    }
+    for (size_t i = 0; i < n; i++) {
+        take_over(look->scope, records_endpoint(look->now, keys[i]));
+    }
+    struct move *m;
+    HMAP_FOR_EACH_POP (m, hmap_node, &moves) {
+        free(m);
+    }
+    hmap_destroy(&moves);
+    free(keys);
+    if (hmap_count(&look->scope->given_up) > MAX_GIVEN_UP) {
+        look->scope->all = true;
+    }
+}
+
+/* A node that is new takes nothing away; nor does a network, unless it changes. */
+static void
+look_at_places(struct look *look)
+{
+    static const enum record_kind kinds[] = { RECORD_NODE, RECORD_NETWORK };
+    for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+        size_t n;
+        uint32_t *keys = records_changed(look->now, kinds[k], &n);
+        for (size_t i = 0; i < n; i++) {
+            const struct record *was = records_find(look->was, kinds[k], keys[i]);
+            const struct record *now = records_find(look->now, kinds[k], keys[i]);
+            if (was && (kinds[k] == RECORD_NODE || now) && !(now && record_equal(was, now))) {
+                look->scope->all = true;
+            }
+        }
+        free(keys);
+    }
+}
+
+/* May the loss of such a rule deny something?  May its coming? */
+static bool
+loss_denies(const struct rec_rule *rule)
+{
+    return rule && rule->action != RULE_ISOLATE;
+}
+
+static bool
+coming_denies(const struct rec_rule *rule)
+{
+    return rule && rule->action != RULE_ALLOW;
+}
+
+static void
+look_at_rules(struct look *look)
+{
+    size_t n;
+    uint32_t *keys = records_changed(look->now, RECORD_RULE, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct rec_rule *was = records_rule(look->was, keys[i]);
+        const struct rec_rule *now = records_rule(look->now, keys[i]);
+        if (was && now && record_equal(&was->r, &now->r)) {
+            continue;
+        }
+        if (loss_denies(was)) {
+            add_number(&look->networks, was->vni);
+        }
+        if (coming_denies(now)) {
+            add_number(&look->networks, now->vni);
+        }
+    }
+    free(keys);
+}
+
+static bool
+uses_one_of(const struct rec_rule *rule, const struct hmap *sets)
+{
+    bool uses = has_number(sets, rule->subject);
+    for (size_t i = 0; !uses && i < rule->n_peer_sets; i++) {
+        uses = has_number(sets, rule->peer_sets[i]);
+    }
+    return uses;
+}
+
+static void
+look_at_users_of_sets(struct look *look)
+{
+    if (hmap_is_empty(&look->lost) && hmap_is_empty(&look->gained)) {
+        return;
+    }
+    const struct record *r;
+    for (r = records_first(look->now, RECORD_RULE); r; r = records_next(look->now, r)) {
+        const struct rec_rule *rule = (const struct rec_rule *) r;
+        if ((loss_denies(rule) && uses_one_of(rule, &look->lost))
+            || (coming_denies(rule) && uses_one_of(rule, &look->gained))) {
+            add_number(&look->networks, rule->vni);
+        }
+    }
+}
+
+/* --- The answer ----------------------------------------------------------------------------- */
+
+/* Rules are enforced where their subjects are. */
+static void
+add_zones(struct look *look)
+{
+    struct revocation_scope *scope = look->scope;
+    if (has_number(&look->networks, 0)) {
+        scope->all = true;
+        return;
+    }
+    const struct record *r;
+    for (r = records_first(look->now, RECORD_ENDPOINT); r; r = records_next(look->now, r)) {
+        const struct rec_endpoint *endpoint = (const struct rec_endpoint *) r;
+        const struct rec_node *node = records_node(look->now, endpoint->node);
+        const struct rec_network *net = records_network(look->now, endpoint->vni);
+        if (node && net && has_number(&look->networks, endpoint->vni)
+            && !strcmp(node->name, scope->node_name)) {
+            bitmap_set1(scope->zones, net->zone);
+            bitmap_set1(scope->zones, ZONE_BETWEEN);
+        }
+    }
+}
+
+static void
+remember_all(struct revocation_scope *scope, const struct records *now)
+{
+    for (enum record_kind kind = 0; kind < N_RECORD_KINDS; kind++) {
+        const struct record *r;
+        for (r = records_first(now, kind); r; r = records_next(now, r)) {
+            records_put(scope->was, record_clone(r));
+        }
+    }
+    records_clear_changes(scope->was);
+}
+
+static void
+remember_changes(struct revocation_scope *scope, const struct records *now)
+{
+    for (enum record_kind kind = 0; kind < N_RECORD_KINDS; kind++) {
+        size_t n;
+        uint32_t *keys = records_changed(now, kind, &n);
+        for (size_t i = 0; i < n; i++) {
+            const struct record *r = records_find(now, kind, keys[i]);
+            if (r) {
+                records_put(scope->was, record_clone(r));
+            } else {
+                records_remove(scope->was, kind, keys[i]);
+            }
+        }
+        free(keys);
+    }
+    records_clear_changes(scope->was);
+}
+
+static bool
+any_changed(const struct records *records, enum record_kind kind)
+{
+    size_t n;
+    free(records_changed(records, kind, &n));
+    return n > 0;
+}
+
+static void
+look_at_changes(struct revocation_scope *scope, const struct records *now)
+{
+    struct look look = { .scope = scope, .was = scope->was, .now = now };
+    hmap_init(&look.lost);
+    hmap_init(&look.gained);
+    hmap_init(&look.networks);
+    look_at_sets(&look);
+    look_at_endpoints(&look);
+    look_at_places(&look);
+    look_at_rules(&look);
+    look_at_users_of_sets(&look);
+    if (!hmap_is_empty(&look.networks)) {
+        add_zones(&look);
+    }
+    destroy_numbers(&look.lost);
+    destroy_numbers(&look.gained);
+    destroy_numbers(&look.networks);
+}
+
+void
+revocation_scope_look(struct revocation_scope *scope, const struct records *now)
+{
+    scope->may_allow = any_changed(now, RECORD_RULE) || any_changed(now, RECORD_SET)
+                       || any_changed(now, RECORD_NODE);
+    if (!scope->looked) {
+        remember_all(scope, now);
+        scope->looked = true;
+        scope->all = true;
+    } else if (records_any_changes(now)) {
+        look_at_changes(scope, now);
+        remember_changes(scope, now);
+    }
+}
+
+bool
+revocation_scope_may_allow(const struct revocation_scope *scope)
+{
+    return scope->may_allow;
+}
+
+bool
+revocation_scope_any(const struct revocation_scope *scope)
+{
+    return scope->all || bitmap_scan(scope->zones, true, 0, UINT16_MAX + 1) <= UINT16_MAX;
+}
+
+bool
+revocation_scope_all(const struct revocation_scope *scope)
+{
+    return scope->all;
+}
+
+uint16_t *
+revocation_scope_zones(const struct revocation_scope *scope, size_t *n)
+{
+    uint16_t *zones = NULL;
+    size_t allocated = 0, zone;
+    *n = 0;
+    BITMAP_FOR_EACH_1 (zone, UINT16_MAX + 1, scope->zones) {
+        if (*n == allocated) {
+            zones = x2nrealloc(zones, &allocated, sizeof *zones);
+        }
+        zones[(*n)++] = (uint16_t) zone;
+    }
+    return zones;
+}
+
+const struct in6_addr *
+revocation_scope_reused(const struct revocation_scope *scope, size_t *n)
+{
+    *n = scope->n_reused;
+    return scope->reused;
+}
+
+void
+revocation_scope_add_all(struct revocation_scope *scope)
+{
+    scope->all = true;
+}
