@@ -103,15 +103,27 @@ object_key(const char *kind, const char *ns, const char *name)
     return xasprintf("%s/%s/%s", kind, ns ? ns : "", name);
 }
 
+/* 'name' is "KIND", or "KIND.GROUP" for all but the first of that kind. */
 static const struct resource_kind *
 kind_of(const char *name)
 {
     for (size_t i = 0; i < n_resource_kinds; i++) {
-        if (!strcmp(resource_kinds[i].kind, name)) {
-            return &resource_kinds[i];
+        const struct resource_kind *kind = &resource_kinds[i];
+        size_t length = strlen(kind->kind);
+        if (!strncmp(name, kind->kind, length)
+            && (!name[length]
+                || (name[length] == '.' && !strcmp(name + length + 1, kind->group)))) {
+            return kind;
         }
     }
     return NULL;
+}
+
+static char *
+kind_name(const struct resource_kind *kind)
+{
+    return kind_of(kind->kind) == kind ? xstrdup(kind->kind)
+                                       : xasprintf("%s.%s", kind->kind, kind->group);
 }
 
 static void
@@ -122,9 +134,12 @@ note_bad(json_t *object, void *conditions_)
     const json_t *condition = find_condition(object, CONDITION_NETWORK_READY, &index);
     if (condition && !strcmp(text_of(condition, "status"), "False")) {
         const json_t *meta = json_object_get(object, "metadata");
+        const struct resource_kind *kind = resource_kind_by_gvk(text_of(object, "apiVersion"),
+                                                                text_of(object, "kind"));
+        char *name = kind ? kind_name(kind) : xstrdup(text_of(object, "kind"));
         sset_add_and_free(&conditions->bad,
-                          object_key(text_of(object, "kind"), text_of(meta, "namespace"),
-                                     text_of(meta, "name")));
+                          object_key(name, text_of(meta, "namespace"), text_of(meta, "name")));
+        free(name);
     }
 }
 
@@ -187,14 +202,14 @@ clear_problem(struct conditions *conditions, const char *key, long long wall)
 {
     const char *ns = strchr(key, '/') + 1;
     const char *name = strchr(ns, '/') + 1;
-    char *kind_name = xmemdup0(key, ns - 1 - key);
+    char *kind_text = xmemdup0(key, ns - 1 - key);
     char *ns_name = xmemdup0(ns, name - 1 - ns);
-    const struct resource_kind *kind = kind_of(kind_name);
+    const struct resource_kind *kind = kind_of(kind_text);
     if (kind && object_store_get(conditions->objects, kind, ns_name, name)) {
         set_condition(conditions, kind, ns_name, name, true, "Ready", "", wall);
         VLOG_INFO("%s: the problem is gone", key);
     }
-    free(kind_name);
+    free(kind_text);
     free(ns_name);
 }
 

@@ -1,9 +1,11 @@
 /* See defaults.h.  Whatever has a wrong type is left for the validator. */
 #include "api/defaults.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "sources/object_store.h"
+#include "util.h"
 
 static bool
 is_kind(const struct resource_kind *kind, const char *name)
@@ -31,6 +33,34 @@ default_namespace_label(json_t *object)
     json_t *labels = json_is_object(meta) ? sub_object(meta, "labels") : NULL;
     if (labels && json_is_string(name)) {
         json_object_set(labels, "kubernetes.io/metadata.name", name);
+    }
+}
+
+static json_t *
+json_upper(const char *s)
+{
+    char *upper = xstrdup(s);
+    for (char *p = upper; *p; p++) {
+        *p = *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p;
+    }
+    json_t *value = json_string(upper);
+    free(upper);
+    return value;
+}
+
+/* extensions/v1beta1 takes "tcp" for "TCP". */
+static void
+protocols_to_upper(json_t *rules)
+{
+    size_t i, j;
+    json_t *rule, *port;
+    json_array_foreach (rules, i, rule) {
+        json_array_foreach (json_object_get(rule, "ports"), j, port) {
+            const char *protocol = json_string_value(json_object_get(port, "protocol"));
+            if (protocol) {
+                json_object_set_new(port, "protocol", json_upper(protocol));
+            }
+        }
     }
 }
 
@@ -76,7 +106,12 @@ defaults_apply(const struct resource_kind *kind, json_t *object)
 {
     if (is_kind(kind, "Namespace")) {
         default_namespace_label(object);
-    } else if (is_kind(kind, "NetworkPolicy")) {
+    } else if (!strcmp(kind->key, "networkpolicies.networking.k8s.io")) {
+        default_policy(object);
+    } else if (!strcmp(kind->key, "networkpolicies.extensions")) {
+        json_t *spec = json_object_get(object, "spec");
+        protocols_to_upper(json_object_get(spec, "ingress"));
+        protocols_to_upper(json_object_get(spec, "egress"));
         default_policy(object);
     }
 }

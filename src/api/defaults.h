@@ -7,7 +7,7 @@
 struct resource_kind;
 
 /* For every write: a namespace's name label, policyTypes and the protocol of
- * ports of a NetworkPolicy. */
+ * ports of a NetworkPolicy but net.alpha's, which are kept as they come. */
 void defaults_apply(const struct resource_kind *, json_t *object);
 
 /* Only when created: the status is the server's to say (a node's is taken as

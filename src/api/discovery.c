@@ -7,13 +7,6 @@
 
 #include "util.h"
 
-char *
-kind_api_version(const struct resource_kind *kind)
-{
-    return kind->group[0] ? xasprintf("%s/%s", kind->group, kind->version)
-                          : xstrdup(kind->version);
-}
-
 json_t *
 discovery_core(void)
 {
@@ -24,7 +17,7 @@ discovery_core(void)
 static json_t *
 group_version(const struct resource_kind *kind)
 {
-    char *api_version = kind_api_version(kind);
+    char *api_version = resource_kind_api_version(kind);
     json_t *value = json_pack("{s:s, s:s}", "groupVersion", api_version, "version", kind->version);
     free(api_version);
     return value;
@@ -48,7 +41,7 @@ static json_t *
 group_body(const char *group)
 {
     json_t *versions = json_array();
-    for (size_t i = 0; i < n_resource_kinds; i++) {
+    for (size_t i = 0; i < n_resource_forms; i++) {
         const struct resource_kind *kind = &resource_kinds[i];
         if (!strcmp(kind->group, group) && !array_has_version(versions, kind->version)) {
             json_array_append_new(versions, group_version(kind));
@@ -61,7 +54,7 @@ group_body(const char *group)
 static bool
 group_exists(const char *group)
 {
-    for (size_t i = 0; i < n_resource_kinds; i++) {
+    for (size_t i = 0; i < n_resource_forms; i++) {
         if (group[0] && !strcmp(resource_kinds[i].group, group)) {
             return true;
         }
@@ -73,7 +66,7 @@ json_t *
 discovery_groups(void)
 {
     json_t *groups = json_array();
-    for (size_t i = 0; i < n_resource_kinds; i++) {
+    for (size_t i = 0; i < n_resource_forms; i++) {
         const char *group = resource_kinds[i].group;
         bool first = group[0] != '\0';
         for (size_t j = 0; j < i; j++) {
@@ -139,7 +132,7 @@ json_t *
 discovery_resources(const char *group, const char *version)
 {
     json_t *resources = json_array();
-    for (size_t i = 0; i < n_resource_kinds; i++) {
+    for (size_t i = 0; i < n_resource_forms; i++) {
         const struct resource_kind *kind = &resource_kinds[i];
         if (!strcmp(kind->group, group) && !strcmp(kind->version, version)) {
             append_resource(resources, kind);

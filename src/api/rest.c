@@ -8,6 +8,7 @@
  *    PLURAL/NAME[/status]                cluster scoped
  *    namespaces/NS/PLURAL[/NAME[/status]]
  *
+ * or "watch/" and the first or third, the way to watch of old times,
  * and the method (with ?watch) gives the verb. */
 #include "api/rest.h"
 
@@ -131,10 +132,11 @@ static json_t *
 collection_verb(struct call *call, int *code)
 {
     /* Objects of all namespaces can be read, not written. */
-    bool writable = call->ns || !call->kind->namespaced;
+    bool writable = (call->ns || !call->kind->namespaced) && !call->old_watch;
     switch (call->method) {
     case HTTP_GET:
-        return query_flag(&call->query, "watch") ? rest_watch(call, code) : rest_list(call, code);
+        return call->old_watch || query_flag(&call->query, "watch") ? rest_watch(call, code)
+                                                                    : rest_list(call, code);
     case HTTP_POST:
         return writable ? rest_post(call, code) : status_method_not_allowed();
     case HTTP_DELETE:
@@ -201,6 +203,19 @@ not_acceptable(void)
                           "only the following media types are accepted: application/json");
 }
 
+/* Takes 'answer': if it is an object, it is as stored. */
+static json_t *
+in_form(const struct call *call, json_t *answer)
+{
+    const char *kind = json_string_value(json_object_get(answer, "kind"));
+    if (!kind || strcmp(kind, call->kind->kind)) {
+        return answer;
+    }
+    json_t *object = resource_kind_in_form(call->kind, answer);
+    json_decref(answer);
+    return object;
+}
+
 static void
 call_verb(struct call *call)
 {
@@ -212,7 +227,7 @@ call_verb(struct call *call)
         answer = call->name ? object_verb(call, &code) : collection_verb(call, &code);
     }
     if (answer) {
-        reply_json(call, code, answer);
+        reply_json(call, code, in_form(call, answer));
     }
 }
 
@@ -222,6 +237,9 @@ call_verb(struct call *call)
 static bool
 find_resource(struct call *call, const char *group, const char *version, char *const *s, size_t n)
 {
+    call->old_watch = n >= 2 && !strcmp(s[0], "watch");
+    s += call->old_watch;
+    n -= call->old_watch;
     bool in_namespace = n >= 3 && !strcmp(s[0], "namespaces") && strcmp(s[2], "status");
     if (in_namespace) {
         call->ns = s[1];
@@ -235,6 +253,9 @@ find_resource(struct call *call, const char *group, const char *version, char *c
     }
     call->name = n > 1 ? s[1] : NULL;
     call->status = n > 2;
+    if (call->old_watch && call->name) {
+        return false;
+    }
     return !call->status || (!strcmp(s[2], "status") && call->kind->has_status);
 }
 

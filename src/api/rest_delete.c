@@ -162,7 +162,7 @@ static json_t *
 list_of_deleted(const struct call *call, json_t *items)
 {
     char *kind = xasprintf("%sList", call->kind->kind);
-    char *api_version = kind_api_version(call->kind);
+    char *api_version = resource_kind_api_version(call->kind);
     char *version = xasprintf("%" PRIu64, object_store_version(call->rest->objects));
     json_t *list = json_pack("{s:s, s:s, s:{s:s}, s:o}", "kind", kind, "apiVersion", api_version,
                              "metadata", "resourceVersion", version, "items", items);
@@ -191,6 +191,7 @@ rest_delete_collection(struct call *call, int *code)
             if (!p.dry_run) {
                 json_decref(delete_object(call, meta_string(object, "name")));
             }
+            json_array_set_new(collection.objects, i, resource_kind_in_form(call->kind, object));
         }
         *code = 200;
         status = list_of_deleted(call, collection.objects);

@@ -34,6 +34,7 @@ struct call {
     const char *ns;   /* NULL: all namespaces, or cluster scoped. */
     const char *name; /* NULL: the collection. */
     bool status;      /* The /status subresource. */
+    bool old_watch;   /* "watch" in the path, for ?watch=1. */
 };
 
 /* Each verb returns the JSON to answer with and sets *code, or returns a
@@ -59,8 +60,5 @@ json_t *discovery_groups(void);
 json_t *discovery_group(const char *group);
 json_t *discovery_resources(const char *group, const char *version);
 json_t *discovery_version(void);
-
-/* "networking.k8s.io/v1" into a new string. */
-char *kind_api_version(const struct resource_kind *);
 
 #endif

@@ -172,7 +172,7 @@ put_continue(const struct list *list, json_t *meta, const json_t *last, size_t n
 static json_t *
 make_list(const struct call *call, uint64_t version, json_t *items, json_t **metap)
 {
-    char *api_version = kind_api_version(call->kind);
+    char *api_version = resource_kind_api_version(call->kind);
     char *list_kind = xasprintf("%sList", call->kind->kind);
     char *version_text = xasprintf("%" PRIu64, version);
     json_t *meta = json_pack("{s:s}", "resourceVersion", version_text);

@@ -18,7 +18,9 @@ test_discovery(void **state OVS_UNUSED)
     assert_at(json, "kind", "APIGroupList");
     assert_at(json, "groups/0/name", "networking.k8s.io");
     assert_at(json, "groups/0/preferredVersion/groupVersion", "networking.k8s.io/v1");
-    assert_int_equal(json_array_size(at(json, "groups")), 1);
+    assert_at(json, "groups/1/preferredVersion/groupVersion", "net.alpha.kubernetes.io/v1alpha1");
+    assert_at(json, "groups/2/preferredVersion/groupVersion", "extensions/v1beta1");
+    assert_int_equal(json_array_size(at(json, "groups")), 3);
     json_decref(json);
 
     json = do_request(f, "GET /apis/networking.k8s.io/v1", NULL, 200);

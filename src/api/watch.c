@@ -132,14 +132,23 @@ end_watch(struct watch_set *set, struct watch *w)
 /* The text of one event in the forms that watches may want, made on demand. */
 struct event_text {
     const struct object_event *event;
+    const struct resource_kind *form; /* Of the objects. */
     struct ds added, modified, deleted, left;
 };
 
+static void
+put_object_event(struct ds *ds, const char *type, const struct resource_kind *form, json_t *object)
+{
+    json_t *shown = resource_kind_in_form(form, object);
+    put_event(ds, type, shown);
+    json_decref(shown);
+}
+
 static const struct ds *
-event_line(struct ds *ds, const char *type, const json_t *object)
+event_line(const struct event_text *text, struct ds *ds, const char *type, json_t *object)
 {
     if (!ds->length) {
-        put_event(ds, type, object);
+        put_object_event(ds, type, text->form, object);
     }
     return ds;
 }
@@ -155,7 +164,7 @@ left_line(struct event_text *text)
         snprintf(version, sizeof version, "%" PRIu64, text->event->resource_version);
         json_object_set_new(meta, "resourceVersion", json_string(version));
         json_object_set_new(object, "metadata", meta);
-        put_event(&text->left, "DELETED", object);
+        put_object_event(&text->left, "DELETED", text->form, object);
         json_decref(object);
     }
     return &text->left;
@@ -166,26 +175,28 @@ static const struct ds *
 line_for(const struct watch *w, struct event_text *text)
 {
     const struct object_event *e = text->event;
-    if (e->kind != w->kind || e->resource_version <= w->since
+    if (text->form != w->kind || e->resource_version <= w->since
         || (w->ns && strcmp(w->ns, e->namespace_))) {
         return NULL;
     }
     bool was = e->old && object_filter_matches(w->filter, e->old);
     bool is = e->type != OBJECT_DELETED && object_filter_matches(w->filter, e->object);
     if (is) {
-        return was ? event_line(&text->modified, "MODIFIED", e->object)
-                   : event_line(&text->added, "ADDED", e->object);
+        return was ? event_line(text, &text->modified, "MODIFIED", e->object)
+                   : event_line(text, &text->added, "ADDED", e->object);
     } else if (!was) {
         return NULL;
     }
-    return e->type == OBJECT_DELETED ? event_line(&text->deleted, "DELETED", e->object)
+    return e->type == OBJECT_DELETED ? event_line(text, &text->deleted, "DELETED", e->object)
                                      : left_line(text);
 }
 
 static void
-event_text_init(struct event_text *text, const struct object_event *event)
+event_text_init(struct event_text *text, const struct object_event *event,
+                const struct resource_kind *form)
 {
     text->event = event;
+    text->form = form;
     ds_init(&text->added);
     ds_init(&text->modified);
     ds_init(&text->deleted);
@@ -201,12 +212,13 @@ event_text_uninit(struct event_text *text)
     ds_destroy(&text->left);
 }
 
-void
-watch_set_event(struct watch_set *set, const struct object_event *event)
+static void
+send_event(struct watch_set *set, const struct object_event *event,
+           const struct resource_kind *form)
 {
     struct event_text text;
     struct watch *w;
-    event_text_init(&text, event);
+    event_text_init(&text, event, form);
     HMAP_FOR_EACH (w, node, &set->watches) {
         const struct ds *line = line_for(w, &text);
         if (line) {
@@ -214,6 +226,16 @@ watch_set_event(struct watch_set *set, const struct object_event *event)
         }
     }
     event_text_uninit(&text);
+}
+
+void
+watch_set_event(struct watch_set *set, const struct object_event *event)
+{
+    for (size_t i = 0; i < n_resource_forms; i++) {
+        if (resource_kind_stored(&resource_kinds[i]) == event->kind) {
+            send_event(set, event, &resource_kinds[i]);
+        }
+    }
 }
 
 /* --- Starting ---------------------------------------------------------------- */
@@ -228,7 +250,7 @@ put_past_event(const struct object_event *event, void *start_)
 {
     struct start *start = start_;
     struct event_text text;
-    event_text_init(&text, event);
+    event_text_init(&text, event, start->watch->kind);
     const struct ds *line = line_for(start->watch, &text);
     if (line) {
         ds_put_buffer(&start->text, line->string, line->length);
@@ -241,7 +263,7 @@ put_initial(json_t *object, void *start_)
 {
     struct start *start = start_;
     if (object_filter_matches(start->watch->filter, object)) {
-        put_event(&start->text, "ADDED", object);
+        put_object_event(&start->text, "ADDED", start->watch->kind, object);
     }
 }
 

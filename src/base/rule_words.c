@@ -11,6 +11,21 @@
 
 /* How this label selects a namespace by name. */
 #define NAME_LABEL "kubernetes.io/metadata.name="
+/* And how it asks in addition that the namespace is isolated. */
+#define ISOLATED ",namespace:isolated"
+
+/* Cuts 'suffix' off; false if it is not there. */
+static bool
+cut_suffix(char *s, const char *suffix)
+{
+    size_t n = strlen(s), m = strlen(suffix);
+
+    if (n < m || strcmp(s + n - m, suffix)) {
+        return false;
+    }
+    s[n - m] = '\0';
+    return true;
+}
 
 /* "ns{A}/pod{B}" as "pods B of namespace A". */
 static void
@@ -26,6 +41,7 @@ put_selector(const char *selector, struct ds *out)
     }
     ns = xmemdup0(selector + 3, end - selector - 3);
     pod = xmemdup0(end + 6, selector + length - 1 - (end + 6));
+    bool isolated = cut_suffix(ns, ISOLATED);
     ds_put_format(out, "%s%s", *pod ? "pods " : "all pods", pod);
     if (!strncmp(ns, NAME_LABEL, strlen(NAME_LABEL)) && !strchr(ns, ',')) {
         ds_put_format(out, " of namespace %s", ns + strlen(NAME_LABEL));
@@ -34,6 +50,7 @@ put_selector(const char *selector, struct ds *out)
     } else {
         ds_put_cstr(out, " of all namespaces");
     }
+    ds_put_cstr(out, isolated ? ", while it is isolated," : "");
     free(ns);
     free(pod);
 }

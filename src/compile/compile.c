@@ -130,6 +130,11 @@ compile_set_namespace(struct compile *c, struct k8s_namespace *object)
     ns->next = object;
     ns->entry.has_next = true;
     worklist_add(&c->namespace_work, &ns->entry);
+    if (object->isolated) {
+        compile_set_policy(c, isolation_policy_create(ns->name));
+    } else {
+        compile_del_policy(c, POLICY_KIND_ISOLATION, ns->name, ns->name);
+    }
 }
 
 void
@@ -142,6 +147,7 @@ compile_del_namespace(struct compile *c, const char *name)
         ns->next = NULL;
         ns->entry.has_next = true;
         worklist_add(&c->namespace_work, &ns->entry);
+        compile_del_policy(c, POLICY_KIND_ISOLATION, ns->name, ns->name);
     }
 }
 
@@ -172,7 +178,8 @@ compile_del_pod(struct compile *c, const char *ns, const char *name)
 void
 compile_set_policy(struct compile *c, struct network_policy *object)
 {
-    struct policy_entry *policy = policy_entry_get(c, object->meta.namespace_, object->meta.name);
+    struct policy_entry *policy = policy_entry_get(c, object->kind, object->meta.namespace_,
+                                                   object->meta.name);
 
     network_policy_destroy(policy->next);
     policy->next = object;
@@ -181,9 +188,9 @@ compile_set_policy(struct compile *c, struct network_policy *object)
 }
 
 void
-compile_del_policy(struct compile *c, const char *ns, const char *name)
+compile_del_policy(struct compile *c, const char *kind, const char *ns, const char *name)
 {
-    struct policy_entry *policy = policy_entry_find(c, ns, name);
+    struct policy_entry *policy = policy_entry_find(c, kind, ns, name);
 
     if (policy) {
         network_policy_destroy(policy->next);

@@ -40,12 +40,14 @@ char *compile_counters_parse(struct compile *, const char *) __attribute__((warn
  * records in the same transaction so that no number is handed out twice. */
 void compile_counters_format(const struct compile *, struct ds *);
 
+/* With the policy that isolates it, if it is isolated. */
 void compile_set_namespace(struct compile *, struct k8s_namespace *take);
 void compile_set_pod(struct compile *, struct k8s_pod *take);
 void compile_set_policy(struct compile *, struct network_policy *take);
 void compile_del_namespace(struct compile *, const char *name);
 void compile_del_pod(struct compile *, const char *ns, const char *name);
-void compile_del_policy(struct compile *, const char *ns, const char *name);
+/* 'kind': POLICY_KIND_*. */
+void compile_del_policy(struct compile *, const char *kind, const char *ns, const char *name);
 /* A node that an agent registered; 'addresses' are borrowed.  Its record's id
  * is allocated here, by name. */
 void compile_set_node(struct compile *, const char *name, const struct in6_addr *vtep,
@@ -61,7 +63,7 @@ struct records *compile_records(struct compile *);
 /* What could not be done and must show on the object: one entry per object
  * with a problem, gone when the problem is gone. */
 struct compile_problem {
-    const char *kind; /* "Pod", "Namespace", "NetworkPolicy" */
+    const char *kind; /* "Pod", "Namespace", POLICY_KIND_* */
     const char *namespace_;
     const char *name;
     const char *

@@ -156,14 +156,15 @@ name_hash(const struct namespace_entry *ns, const char *name)
 }
 
 struct policy_entry *
-policy_entry_find(const struct compile *c, const char *ns_name, const char *name)
+policy_entry_find(const struct compile *c, const char *kind, const char *ns_name, const char *name)
 {
     const struct namespace_entry *ns = namespace_entry_find(c, ns_name);
     struct policy_entry *policy;
 
     if (ns) {
         HMAP_FOR_EACH_WITH_HASH (policy, hmap_node, name_hash(ns, name), &c->policies) {
-            if (policy->namespace_ == ns && !strcmp(policy->name, name)) {
+            if (policy->namespace_ == ns && !strcmp(policy->name, name)
+                && !strcmp(policy->kind, kind)) {
                 return policy;
             }
         }
@@ -172,13 +173,14 @@ policy_entry_find(const struct compile *c, const char *ns_name, const char *name
 }
 
 struct policy_entry *
-policy_entry_get(struct compile *c, const char *ns_name, const char *name)
+policy_entry_get(struct compile *c, const char *kind, const char *ns_name, const char *name)
 {
-    struct policy_entry *policy = policy_entry_find(c, ns_name, name);
+    struct policy_entry *policy = policy_entry_find(c, kind, ns_name, name);
 
     if (!policy) {
         policy = xzalloc(sizeof *policy);
         policy->entry.seq = c->seq++;
+        policy->kind = kind;
         policy->name = xstrdup(name);
         policy->namespace_ = namespace_entry_get(c, ns_name);
         ovs_list_push_back(&policy->namespace_->policies, &policy->namespace_node);

@@ -1,6 +1,7 @@
 #include "compile/state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "compile/named_port.h"
 #include "compile/policy_rules.h"
@@ -187,12 +188,16 @@ policy_set_problem(struct compile *c, struct policy_entry *policy, bool too_larg
     const char *reason;
     char *message;
 
+    /* That there is no network is the namespace's own problem already. */
+    if (!strcmp(policy->kind, POLICY_KIND_ISOLATION)) {
+        return;
+    }
     if (namespace_entry_is_missing(policy->namespace_, &reason, &message)) {
-        problem_set(&c->problems, &policy->problem, "NetworkPolicy", policy->namespace_->name,
+        problem_set(&c->problems, &policy->problem, policy->kind, policy->namespace_->name,
                     policy->name, reason, "%s", message);
         free(message);
     } else if (too_large) {
-        problem_set(&c->problems, &policy->problem, "NetworkPolicy", policy->namespace_->name,
+        problem_set(&c->problems, &policy->problem, policy->kind, policy->namespace_->name,
                     policy->name, "PolicyTooLarge",
                     "named ports, multiplied by peers or by the numbers of their pods, are more "
                     "than %d; the last match nothing; use numbers, or split the policy",

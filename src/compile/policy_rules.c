@@ -12,7 +12,8 @@
 
 struct build {
     const struct network_policy *policy;
-    struct selector own; /* The policy's namespace. */
+    struct selector own;    /* The policy's namespace. */
+    struct selector served; /* The same, or nothing while it is not isolated. */
     uint32_t vni;
     uint32_t subject;
     const struct policy_pods *pods;
@@ -23,9 +24,11 @@ struct build {
 };
 
 char *
-policy_rules_name(const char *namespace_, const char *name)
+policy_rules_name(const char *kind, const char *namespace_, const char *name)
 {
-    return xasprintf("NetworkPolicy/%s/%s", namespace_, name);
+    bool in_namespace = strcmp(kind, POLICY_KIND_ISOLATION) != 0;
+
+    return xasprintf("%s/%s/%s", kind, in_namespace ? namespace_ : "", name);
 }
 
 void
@@ -46,7 +49,8 @@ create_rule(const struct build *b, enum rule_direction direction, enum rule_acti
     rule->action = action;
     rule->vni = b->vni;
     rule->subject = b->subject;
-    rule->policy = policy_rules_name(b->policy->meta.namespace_, b->policy->meta.name);
+    rule->policy = policy_rules_name(b->policy->kind, b->policy->meta.namespace_,
+                                     b->policy->meta.name);
     rule->index = index;
     return rule;
 }
@@ -289,7 +293,7 @@ resolve(struct build *b, struct resolution *r, enum rule_direction direction,
     static const struct selector all = { .n = 0 };
 
     if (direction == RULE_INGRESS) {
-        resolve_in(b, r, &b->own, &b->policy->pod_selector);
+        resolve_in(b, r, &b->served, &b->policy->pod_selector);
     } else if (!src->n_peers) {
         resolve_in(b, r, &all, &all);
     }
@@ -416,13 +420,18 @@ build_rule(struct build *b, enum rule_direction direction, int32_t index,
 }
 
 static void
-build_direction(struct build *b, enum rule_direction direction, const struct policy_rule *rules,
-                size_t n)
+build_isolation(struct build *b, enum rule_direction direction)
 {
     struct rec_rule *isolate = create_rule(b, direction, RULE_ISOLATE, -1);
 
     isolate->any_peer = isolate->any_port = true;
     take_rule(b, isolate);
+}
+
+static void
+build_rules(struct build *b, enum rule_direction direction, const struct policy_rule *rules,
+            size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         build_rule(b, direction, i, &rules[i]);
     }
@@ -453,13 +462,20 @@ policy_rules_build(const struct network_policy *policy, uint32_t vni,
     struct build b = { .policy = policy, .vni = vni, .pods = pods };
 
     selector_of_namespace(policy->meta.namespace_, &b.own);
-    b.subject = set_of(&b, &b.own, &policy->pod_selector);
+    selector_clone(&b.served, &b.own);
+    if (policy->needs_isolation) {
+        selector_add(&b.served, NAMESPACE_ISOLATED_LABEL, SELECTOR_EXISTS, NULL, 0);
+    }
+    b.subject = set_of(&b, &b.served, &policy->pod_selector);
     if (policy->isolates_ingress) {
-        build_direction(&b, RULE_INGRESS, policy->ingress, policy->n_ingress);
+        build_isolation(&b, RULE_INGRESS);
     }
+    build_rules(&b, RULE_INGRESS, policy->ingress, policy->n_ingress);
     if (policy->isolates_egress) {
-        build_direction(&b, RULE_EGRESS, policy->egress, policy->n_egress);
+        build_isolation(&b, RULE_EGRESS);
     }
+    build_rules(&b, RULE_EGRESS, policy->egress, policy->n_egress);
+    selector_uninit(&b.served);
     selector_uninit(&b.own);
     *n = b.n;
     *too_large = b.too_large;

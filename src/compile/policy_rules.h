@@ -26,6 +26,9 @@ struct policy_pods {
  * isolates the RULE_ISOLATE rule, then its own in order.  The caller owns
  * array and rules.
  *
+ * A policy that needs isolation has pods of its namespace as subjects only
+ * while NAMESPACE_ISOLATED_LABEL is on it: else its sets are empty.
+ *
  * A rule with named ports becomes one rule for its numbers, if it has any, and
  * one for each number by which some destination has a named port, narrowed to
  * the destinations that do: subjects of ingress, peers of egress.  A name that
@@ -49,8 +52,8 @@ bool policy_rules_have_names(const struct network_policy *);
 void policy_rules_keep_keys(struct rec_rule **rules, size_t n, const struct rec_rule **old,
                             size_t n_old);
 
-/* "NetworkPolicy/NAMESPACE/NAME" */
-char *policy_rules_name(const char *namespace_, const char *name);
+/* "NetworkPolicy/NAMESPACE/NAME"; "Namespace//NAME" for its isolation. */
+char *policy_rules_name(const char *kind, const char *namespace_, const char *name);
 
 /* The selector of namespace 'name' alone. */
 void selector_of_namespace(const char *name, struct selector *);

@@ -156,6 +156,44 @@ random_rules(const char *peers)
     return rules;
 }
 
+static json_t *
+random_alpha_peer(void)
+{
+    json_t *peer = json_object();
+    unsigned int which = 1 + random_range(3);
+
+    if (which & 1) {
+        json_object_set_new(peer, "pods", json_pack("{s:s}", PICK(keys), PICK(values)));
+    }
+    if (which & 2) {
+        json_object_set_new(peer, "namespaces",
+                            chance(30) ? json_object()
+                                       : json_pack("{s:s}", PICK(keys), PICK(values)));
+    }
+    return peer;
+}
+
+static void
+set_alpha_policy(struct world *w)
+{
+    json_t *from = json_array(), *ports = json_array();
+
+    for (int i = random_range(3); i > 0; i--) {
+        json_array_append_new(from, random_alpha_peer());
+    }
+    for (int i = random_range(3); i > 0; i--) {
+        json_array_append_new(ports, random_port());
+    }
+    json_t *spec = json_pack("{s:o, s:{s:o, s:o}}", "podSelector",
+                             chance(30) ? json_object()
+                                        : json_pack("{s:s}", PICK(keys), PICK(values)),
+                             "allowIncoming", "from", from, "toPorts", ports);
+    world_set_json(w, json_pack("{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion",
+                                "net.alpha.kubernetes.io/v1alpha1", "kind", "NetworkPolicy",
+                                "metadata", "namespace", PICK(namespaces), "name", "p", "spec",
+                                spec));
+}
+
 static void
 set_policy(struct world *w)
 {
@@ -178,6 +216,10 @@ set_namespace(struct world *w)
     if (chance(25)) {
         json_object_set_new(meta, "annotations",
                             json_pack("{s:s}", "virga.dev/subnets", PICK(networks)));
+    } else if (chance(30)) {
+        json_object_set_new(meta, "annotations",
+                            json_pack("{s:s}", "net.alpha.kubernetes.io/network-isolation",
+                                      chance(70) ? "on" : "off"));
     }
     world_set_json(w, json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "Namespace",
                                 "metadata", meta));
@@ -272,10 +314,14 @@ random_step(struct world *w)
         set_pod(w);
     } else if (dice < 55) {
         world_del_pod(w, PICK(namespaces), PICK(pod_names));
-    } else if (dice < 70) {
+    } else if (dice < 65) {
         set_policy(w);
-    } else if (dice < 78) {
+    } else if (dice < 70) {
+        set_alpha_policy(w);
+    } else if (dice < 76) {
         world_del_policy(w, PICK(namespaces), chance(50) ? "p" : "q");
+    } else if (dice < 78) {
+        world_del_policy_of(w, POLICY_KIND_ALPHA, PICK(namespaces), "p");
     } else if (dice < 90) {
         set_namespace(w);
     } else if (dice < 93) {

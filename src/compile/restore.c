@@ -84,9 +84,9 @@ policy_of_rule(const struct compile *c, const struct rec_rule *rec)
     const char *name = split_name(text, &kind);
     struct policy_entry *policy = NULL;
 
-    if (name && !strcmp(kind, "NetworkPolicy")) {
+    if (name) {
         name = split_name(name, &ns);
-        policy = name ? policy_entry_find(c, ns, name) : NULL;
+        policy = name ? policy_entry_find(c, kind, *ns ? ns : name, name) : NULL;
     }
     free(kind);
     free(ns);

@@ -39,7 +39,7 @@ struct node_entry {
     char *name;
     bool exists, next_exists;
     bool unready; /* Its agent is not there, or not in sync. */
-    uint32_t id; /* 0 unless 'exists'. */
+    uint32_t id;  /* 0 unless 'exists'. */
     struct in6_addr vtep;
     struct in6_addr *addresses; /* Sorted. */
     size_t n_addresses;
@@ -73,6 +73,7 @@ struct policy_entry {
     struct hmap_node hmap_node; /* In struct compile 'policies'. */
     struct namespace_entry *namespace_;
     struct ovs_list namespace_node;
+    const char *kind; /* POLICY_KIND_* */
     char *name;
     struct network_policy *object, *next;
     uint32_t *rules; /* Keys of its rule records, in policy_rules_build()'s order. */
@@ -134,8 +135,11 @@ void worklist_uninit(struct worklist *);
 struct node_entry *node_entry_get(struct compile *, const char *name);
 struct namespace_entry *namespace_entry_find(const struct compile *, const char *name);
 struct namespace_entry *namespace_entry_get(struct compile *, const char *name);
-struct policy_entry *policy_entry_find(const struct compile *, const char *ns, const char *name);
-struct policy_entry *policy_entry_get(struct compile *, const char *ns, const char *name);
+struct policy_entry *policy_entry_find(const struct compile *, const char *kind, const char *ns,
+                                       const char *name);
+/* 'kind' is a literal. */
+struct policy_entry *policy_entry_get(struct compile *, const char *kind, const char *ns,
+                                      const char *name);
 struct pod_entry *pod_entry_find(const struct compile *, const char *ns, const char *name);
 struct pod_entry *pod_entry_get(struct compile *, const char *ns, const char *name);
 

@@ -84,12 +84,13 @@ world_find_pod(const struct world *w, const char *ns, const char *name)
 }
 
 static inline size_t
-world_find_policy(const struct world *w, const char *ns, const char *name)
+world_find_policy(const struct world *w, const char *kind, const char *ns, const char *name)
 {
     size_t i = 0;
     while (i < w->n_policies
            && (strcmp(w->policies[i]->meta.name, name)
-               || strcmp(w->policies[i]->meta.namespace_, ns))) {
+               || strcmp(w->policies[i]->meta.namespace_, ns)
+               || strcmp(w->policies[i]->kind, kind))) {
         i++;
     }
     return i;
@@ -154,7 +155,7 @@ world_give(struct world *w, const json_t *object)
     } else {
         assert_string_equal(kind, "NetworkPolicy");
         WORLD_SET(network_policy, compile_set_policy, w->policies, w->n_policies,
-                  world_find_policy(w, ns, name));
+                  world_find_policy(w, mine->kind, ns, name));
     }
 }
 
@@ -162,7 +163,10 @@ world_give(struct world *w, const json_t *object)
 static inline void
 world_set_json(struct world *w, json_t *object)
 {
-    char *key = xasprintf("%s/%s/%s", json_string_value(json_object_get(object, "kind")),
+    const char *version = json_string_value(json_object_get(object, "apiVersion"));
+    bool alpha = version && !strcmp(version, "net.alpha.kubernetes.io/v1alpha1");
+    const char *kind = json_string_value(json_object_get(object, "kind"));
+    char *key = xasprintf("%s/%s/%s", alpha ? POLICY_KIND_ALPHA : kind,
                           world_meta(object, "namespace"), world_meta(object, "name"));
 
     world_give(w, object);
@@ -217,15 +221,21 @@ world_del_pod(struct world *w, const char *ns, const char *name)
 }
 
 static inline void
-world_del_policy(struct world *w, const char *ns, const char *name)
+world_del_policy_of(struct world *w, const char *kind, const char *ns, const char *name)
 {
-    size_t i = world_find_policy(w, ns, name);
+    size_t i = world_find_policy(w, kind, ns, name);
 
     if (i < w->n_policies) {
         WORLD_REMOVE(w->policies, w->n_policies, i, network_policy_destroy);
     }
-    world_forget(w, "NetworkPolicy", ns, name);
-    compile_del_policy(w->c, ns, name);
+    world_forget(w, kind, ns, name);
+    compile_del_policy(w->c, kind, ns, name);
+}
+
+static inline void
+world_del_policy(struct world *w, const char *ns, const char *name)
+{
+    world_del_policy_of(w, POLICY_KIND_NETWORK, ns, name);
 }
 
 static inline struct in6_addr
@@ -506,15 +516,18 @@ world_direction_allows(const struct world *w, bool ingress, const struct k8s_pod
                        const struct in6_addr *ip, const struct k8s_pod *peer,
                        const struct evaluate_tuple *tuple)
 {
-    bool isolated = false;
+    size_t at = world_find_namespace(w, subject->meta.namespace_);
+    bool ns_isolated = ingress && at < w->n_namespaces && w->namespaces[at]->isolated;
+    bool isolated = ns_isolated;
 
     for (size_t i = 0; i < w->n_policies; i++) {
         const struct network_policy *policy = w->policies[i];
+        bool opens = policy->needs_isolation && ns_isolated;
         const struct policy_rule *rules = ingress ? policy->ingress : policy->egress;
         size_t n = ingress ? policy->n_ingress : policy->n_egress;
 
         if (strcmp(policy->meta.namespace_, subject->meta.namespace_)
-            || !(ingress ? policy->isolates_ingress : policy->isolates_egress)
+            || !(opens || (ingress ? policy->isolates_ingress : policy->isolates_egress))
             || !selector_matches(&policy->pod_selector, &subject->meta.labels)) {
             continue;
         }

@@ -2,6 +2,7 @@
 #include "model/objects.h"
 
 #include "model/object_test.h"
+#include "util.h"
 
 OBJECT_TEST_FUNCTIONS(k8s_namespace)
 
@@ -104,6 +105,121 @@ test_label_and_annotation_errors(void **state)
                       "metadata.annotations[K.x/y]: Invalid value: true: must be a string");
 }
 
+/* A namespace with one annotation. */
+static struct k8s_namespace *
+annotated(const char *annotation, const char *value, struct field_errors *errors, bool *doubtful)
+{
+    json_t *json = json_pack("{s:{s:s, s:{s:s}}}", "metadata", "name", "a", "annotations",
+                             annotation, value);
+    struct k8s_namespace *ns = doubtful ? k8s_namespace_decode_stored(json, errors, doubtful)
+                                        : k8s_namespace_decode(json, errors);
+
+    json_decref(json);
+    return ns;
+}
+
+#define ALPHA "net.alpha.kubernetes.io/network-isolation"
+#define BETA "net.beta.kubernetes.io/network-policy"
+
+static void
+test_isolation(void **state)
+{
+    static const struct {
+        const char *annotation, *value;
+        bool isolated;
+    } cases[] = {
+        { ALPHA, "on", true },
+        { ALPHA, "off", false },
+        { BETA, "{\"ingress\":{\"isolation\":\"DefaultDeny\"}}", true },
+        { BETA, " {\n\t\"ingress\" : { \"isolation\": \"DefaultDeny\" } }\n", true },
+        { BETA, "{\"ingress\": {\"isolation\": null}, \"more\": 1}", false },
+        { BETA, "{\"ingress\": null}", false },
+        { BETA, "{}", false },
+        { "other/network-isolation", "on", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct field_errors errors;
+        bool doubtful = true;
+
+        field_errors_init(&errors);
+        struct k8s_namespace *ns = annotated(cases[i].annotation, cases[i].value, &errors, NULL);
+        struct k8s_namespace *stored = annotated(cases[i].annotation, cases[i].value, &errors,
+                                                 &doubtful);
+        assert_errors(&errors, "");
+        assert_int_equal(ns->isolated, cases[i].isolated);
+        assert_int_equal(stored->isolated, cases[i].isolated);
+        assert_int_equal(labels_get(&ns->meta.labels, intern(NAMESPACE_ISOLATED_LABEL)) != NULL,
+                         cases[i].isolated);
+        assert_false(doubtful);
+        k8s_namespace_destroy(ns);
+        k8s_namespace_destroy(stored);
+    }
+}
+
+/* What cannot be made out is refused, and isolates where it is stored. */
+static void
+test_bad_isolation(void **state)
+{
+    static const char want[] = "must be {\"ingress\":{\"isolation\":\"DefaultDeny\"}}, or {} for "
+                               "no isolation";
+    static const struct {
+        const char *annotation, *value, *error;
+    } cases[] = {
+        { ALPHA, "On", "Unsupported value: \"On\": supported values: \"on\", \"off\"" },
+        { ALPHA, "", "Unsupported value: \"\": supported values: \"on\", \"off\"" },
+        { BETA, "", "Invalid value: \"\": must be JSON" },
+        { BETA, "[]", NULL },
+        { BETA, "{\"ingress\": \"DefaultDeny\"}", NULL },
+        { BETA, "{\"ingress\": {\"isolation\": \"DefaultAllow\"}}", NULL },
+        { BETA, "{\"ingress\": {\"isolation\": true}}", NULL },
+        { BETA, "{\"ingress\": ", "" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct field_errors errors;
+        bool doubtful = false;
+
+        field_errors_init(&errors);
+        assert_null(annotated(cases[i].annotation, cases[i].value, &errors, NULL));
+        char *text = errors_to_text(&errors);
+        const char *expected = cases[i].error ? cases[i].error : want;
+        assert_non_null(strstr(text, "metadata.annotations["));
+        assert_non_null(strstr(text, cases[i].annotation));
+        assert_non_null(strstr(text, expected));
+        assert_null(strchr(text, '\n'));
+        free(text);
+
+        field_errors_init(&errors);
+        struct k8s_namespace *ns = annotated(cases[i].annotation, cases[i].value, &errors,
+                                             &doubtful);
+        assert_errors(&errors, "");
+        assert_true(doubtful);
+        assert_true(ns->isolated);
+        assert_non_null(labels_get(&ns->meta.labels, intern(NAMESPACE_ISOLATED_LABEL)));
+        k8s_namespace_destroy(ns);
+    }
+}
+
+/* Other errors stay errors; people cannot take the label that means isolated. */
+static void
+test_stored_namespace_must_be_sound_otherwise(void **state)
+{
+    json_t *json = object_from_text("{'metadata': {'name': 'A'}}");
+    struct field_errors errors;
+    bool doubtful;
+
+    field_errors_init(&errors);
+    assert_null(k8s_namespace_decode_stored(json, &errors, &doubtful));
+    assert_true(field_errors_count(&errors) > 0);
+    field_errors_uninit(&errors);
+    json_decref(json);
+
+    char *reason = label_key_check(NAMESPACE_ISOLATED_LABEL);
+    assert_non_null(reason);
+    free(reason);
+}
+
 int
 main(void)
 {
@@ -113,6 +229,9 @@ main(void)
         cmocka_unit_test(test_bad_subnets),
         cmocka_unit_test(test_metadata_errors),
         cmocka_unit_test(test_label_and_annotation_errors),
+        cmocka_unit_test(test_isolation),
+        cmocka_unit_test(test_bad_isolation),
+        cmocka_unit_test(test_stored_namespace_must_be_sound_otherwise),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include "model/names.h"
 #include "model/object_decode.h"
+#include "model/policy_decode.h"
 #include "util.h"
 
 /* Ports. */
@@ -41,13 +42,15 @@ end_port_decode(const struct json_field *f, const struct json_field *port_field,
 }
 
 static void
-policy_port_decode(const struct json_field *f, struct policy_port *port)
+policy_port_decode(const struct json_field *f, bool any_case, struct policy_port *port)
 {
     struct json_field number = json_field_member(f, "port");
     struct json_field end = json_field_member(f, "endPort");
 
     json_field_is_object(f);
-    *port = (struct policy_port){ .protocol = protocol_decode(f) };
+    *port = (struct policy_port){
+        .protocol = any_case ? protocol_decode_any_case(f) : protocol_decode(f),
+    };
     if (!number.value) {
         port->last = UINT16_MAX;
     } else if (json_is_string(number.value)) {
@@ -60,17 +63,15 @@ policy_port_decode(const struct json_field *f, struct policy_port *port)
     end_port_decode(&end, &number, port);
 }
 
-static void
-policy_ports_decode(const struct json_field *rule_field, struct policy_rule *rule)
+void
+policy_ports_decode(const struct json_field *list, bool any_case, struct policy_rule *rule)
 {
-    struct json_field list = json_field_member(rule_field, "ports");
-
-    rule->n_ports = json_field_array_length(&list, OBJECTS_MAX_PORTS);
+    rule->n_ports = json_field_array_length(list, OBJECTS_MAX_PORTS);
     rule->ports = rule->n_ports ? xcalloc(rule->n_ports, sizeof *rule->ports) : NULL;
     for (size_t i = 0; i < rule->n_ports; i++) {
-        struct json_field element = json_field_element(&list, i);
+        struct json_field element = json_field_element(list, i);
 
-        policy_port_decode(&element, &rule->ports[i]);
+        policy_port_decode(&element, any_case, &rule->ports[i]);
     }
 }
 
@@ -186,7 +187,8 @@ policy_peers_decode(const struct json_field *rule_field, const char *name,
 /* Rules. */
 
 static struct policy_rule *
-policy_rules_decode(const struct json_field *list, const char *peers_name, size_t *n)
+policy_rules_decode(const struct json_field *list, const char *peers_name, bool any_case,
+                    size_t *n)
 {
     *n = json_field_array_length(list, OBJECTS_MAX_RULES);
 
@@ -195,8 +197,10 @@ policy_rules_decode(const struct json_field *list, const char *peers_name, size_
     for (size_t i = 0; i < *n; i++) {
         struct json_field rule = json_field_element(list, i);
 
+        struct json_field ports = json_field_member(&rule, "ports");
+
         json_field_is_object(&rule);
-        policy_ports_decode(&rule, &rules[i]);
+        policy_ports_decode(&ports, any_case, &rules[i]);
         policy_peers_decode(&rule, peers_name, &rules[i]);
     }
     return rules;
@@ -261,7 +265,7 @@ policy_types_decode(const struct json_field *f, struct network_policy *policy)
 }
 
 static void
-policy_spec_decode(const struct json_field *spec, struct network_policy *policy)
+policy_spec_decode(const struct json_field *spec, bool any_case, struct network_policy *policy)
 {
     struct json_field pods = json_field_member(spec, "podSelector");
     struct json_field ingress = json_field_member(spec, "ingress");
@@ -270,8 +274,8 @@ policy_spec_decode(const struct json_field *spec, struct network_policy *policy)
 
     json_field_is_object(spec);
     label_selector_decode(&pods, &policy->pod_selector);
-    policy->ingress = policy_rules_decode(&ingress, "from", &policy->n_ingress);
-    policy->egress = policy_rules_decode(&egress, "to", &policy->n_egress);
+    policy->ingress = policy_rules_decode(&ingress, "from", any_case, &policy->n_ingress);
+    policy->egress = policy_rules_decode(&egress, "to", any_case, &policy->n_egress);
     policy_types_decode(&types, policy);
 
     /* Rules of a direction that is not isolated have no effect. */
@@ -283,6 +287,14 @@ policy_spec_decode(const struct json_field *spec, struct network_policy *policy)
     }
 }
 
+static bool
+has_api_version(const json_t *json, const char *api_version)
+{
+    const char *s = json_string_value(json_object_get(json, "apiVersion"));
+
+    return s && !strcmp(s, api_version);
+}
+
 struct network_policy *
 network_policy_decode(const json_t *json, struct field_errors *errors)
 {
@@ -290,13 +302,34 @@ network_policy_decode(const json_t *json, struct field_errors *errors)
     struct json_field spec = json_field_member(&object, "spec");
     struct network_policy *policy = xzalloc(sizeof *policy);
     size_t before = field_errors_count(errors);
+    bool alpha = has_api_version(json, "net.alpha.kubernetes.io/v1alpha1");
 
+    policy->kind = alpha ? POLICY_KIND_ALPHA : POLICY_KIND_NETWORK;
     object_meta_decode(&object, true, name_subdomain_check, &policy->meta);
-    policy_spec_decode(&spec, policy);
+    if (alpha) {
+        alpha_policy_spec_decode(&spec, policy);
+    } else {
+        policy_spec_decode(&spec, has_api_version(json, "extensions/v1beta1"), policy);
+    }
     if (field_errors_count(errors) != before) {
         network_policy_destroy(policy);
         return NULL;
     }
+    return policy;
+}
+
+struct network_policy *
+isolation_policy_create(const char *namespace_)
+{
+    struct network_policy *policy = xzalloc(sizeof *policy);
+
+    policy->kind = POLICY_KIND_ISOLATION;
+    policy->meta.namespace_ = xstrdup(namespace_);
+    policy->meta.name = xstrdup(namespace_);
+    policy->meta.uid = xstrdup("");
+    labels_init(&policy->meta.labels);
+    selector_init(&policy->pod_selector);
+    policy->isolates_ingress = true;
     return policy;
 }
 

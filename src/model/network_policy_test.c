@@ -249,6 +249,33 @@ test_sizes_are_capped(void **state)
     json_decref(json);
 }
 
+/* extensions/v1beta1: the same but for protocols in any letters. */
+static void
+test_extensions(void **state)
+{
+    struct network_policy *p = good_network_policy(
+        "{'apiVersion': 'extensions/v1beta1', " META ", 'spec': {'podSelector': {},"
+        " 'ingress': [{'ports': [{'protocol': 'tcp', 'port': 6379}]}]}}");
+
+    assert_string_equal(p->kind, POLICY_KIND_NETWORK);
+    assert_true(p->isolates_ingress);
+    assert_false(p->isolates_egress);
+    assert_false(p->needs_isolation);
+    assert_int_equal(p->ingress[0].ports[0].protocol, IPPROTO_TCP);
+    network_policy_destroy(p);
+
+    p = good_network_policy("{'apiVersion': 'extensions/v1beta1', " META ", 'spec': {"
+                            "'egress': [{'ports': [{'protocol': 'sctp'}]}]}}");
+    assert_true(p->isolates_egress);
+    assert_int_equal(p->egress[0].ports[0].protocol, IPPROTO_SCTP);
+    network_policy_destroy(p);
+
+    bad_network_policy("{'apiVersion': 'networking.k8s.io/v1', " META ", 'spec': {"
+                       "'ingress': [{'ports': [{'protocol': 'tcp'}]}]}}",
+                       "spec.ingress[0].ports[0].protocol: Unsupported value: \"tcp\": supported "
+                       "values: \"TCP\", \"UDP\", \"SCTP\"");
+}
+
 int
 main(void)
 {
@@ -256,6 +283,7 @@ main(void)
         cmocka_unit_test(test_a_full_policy), cmocka_unit_test(test_policy_types),
         cmocka_unit_test(test_bad_ports),     cmocka_unit_test(test_bad_peers),
         cmocka_unit_test(test_bad_selectors), cmocka_unit_test(test_sizes_are_capped),
+        cmocka_unit_test(test_extensions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "model/names.h"
 #include "openvswitch/util.h"
@@ -159,7 +160,7 @@ object_annotation(const struct json_field *object, const char *key, struct annot
     }
 }
 
-static void
+void
 match_labels_decode(const struct json_field *map, struct selector *s)
 {
     struct labels labels;
@@ -330,8 +331,8 @@ each_item(const char *text, void (*cb)(const char *, void *), void *aux)
     }
 }
 
-uint8_t
-protocol_decode(const struct json_field *port)
+static uint8_t
+decode_protocol(const struct json_field *port, int (*compare)(const char *, const char *))
 {
     static const struct {
         const char *name;
@@ -344,7 +345,7 @@ protocol_decode(const struct json_field *port)
         return IPPROTO_TCP;
     }
     for (size_t i = 0; name && i < ARRAY_SIZE(protocols); i++) {
-        if (!strcmp(name, protocols[i].name)) {
+        if (!compare(name, protocols[i].name)) {
             return protocols[i].protocol;
         }
     }
@@ -352,6 +353,18 @@ protocol_decode(const struct json_field *port)
         json_field_error(&f, FIELD_NOT_SUPPORTED, "supported values: \"TCP\", \"UDP\", \"SCTP\"");
     }
     return 0;
+}
+
+uint8_t
+protocol_decode(const struct json_field *port)
+{
+    return decode_protocol(port, strcmp);
+}
+
+uint8_t
+protocol_decode_any_case(const struct json_field *port)
+{
+    return decode_protocol(port, strcasecmp);
 }
 
 uint16_t

@@ -26,6 +26,9 @@ void object_annotation(const struct json_field *object, const char *key, struct 
 /* A LabelSelector; absent is empty. */
 void label_selector_decode(const struct json_field *, struct selector *);
 
+/* Adds a requirement for each entry of a map of labels. */
+void match_labels_decode(const struct json_field *map, struct selector *);
+
 /* Appends an IP address to a list of at most OBJECTS_MAX_ADDRESSES; an equal
  * one is there once. */
 void address_list_add(const struct json_field *, const char *text, struct in6_addr **list,
@@ -40,6 +43,8 @@ void each_item(const char *text, void (*cb)(const char *item, void *aux), void *
 
 /* "protocol" of a port: IPPROTO_TCP if absent, 0 with an error added. */
 uint8_t protocol_decode(const struct json_field *port);
+/* The same in letters of any case, as the APIs of 2016 took it. */
+uint8_t protocol_decode_any_case(const struct json_field *port);
 /* An integer of 1 to 65535; 0 if absent, or with an error added. */
 uint16_t port_number_decode(const struct json_field *);
 

@@ -1,8 +1,10 @@
 #include "model/objects.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/object_decode.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/util.h"
 #include "sources/object_store.h"
 #include "util.h"
@@ -26,6 +28,8 @@ static const struct {
     { "nodes", k8s_node_validate },
     { "pods", k8s_pod_validate },
     { "networkpolicies.networking.k8s.io", network_policy_validate },
+    { "networkpolicies.extensions", network_policy_validate },
+    { "networkpolicys.net.alpha.kubernetes.io", network_policy_validate },
 };
 
 /* A string that must be there; NULL with an error added. */
@@ -39,6 +43,31 @@ required_string(const struct json_field *f)
         return NULL;
     }
     return s;
+}
+
+/* Adds an error that says which versions of the kind there are; false if none. */
+static bool
+other_version_error(const struct json_field *api_version_field, const char *kind)
+{
+    struct ds versions = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < n_resource_forms; i++) {
+        if (!strcmp(resource_kinds[i].kind, kind)) {
+            char *api_version = resource_kind_api_version(&resource_kinds[i]);
+
+            ds_put_format(&versions, "%s\"%s\"", versions.length ? ", " : "", api_version);
+            free(api_version);
+        }
+    }
+
+    bool found = versions.length > 0;
+
+    if (found) {
+        json_field_error(api_version_field, FIELD_NOT_SUPPORTED, "supported values: %s",
+                         ds_cstr(&versions));
+    }
+    ds_destroy(&versions);
+    return found;
 }
 
 static const struct resource_kind *
@@ -55,17 +84,7 @@ kind_decode(const struct json_field *object)
 
     const struct resource_kind *rk = resource_kind_by_gvk(api_version, kind);
 
-    if (!rk) {
-        for (size_t i = 0; i < n_resource_kinds; i++) {
-            const struct resource_kind *other = &resource_kinds[i];
-
-            if (!strcmp(other->kind, kind)) {
-                json_field_error(&api_version_field, FIELD_NOT_SUPPORTED,
-                                 "supported values: \"%s%s%s\"", other->group,
-                                 other->group[0] ? "/" : "", other->version);
-                return NULL;
-            }
-        }
+    if (!rk && !other_version_error(&api_version_field, kind)) {
         json_field_error(&kind_field, FIELD_NOT_SUPPORTED,
                          "no matches for kind \"%.64s\" in version \"%.64s\"", kind, api_version);
     }

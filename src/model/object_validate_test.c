@@ -55,7 +55,8 @@ test_unknown_kinds(void **state)
           "kind: Unsupported value: \"Deployment\": no matches for kind \"Deployment\" in version "
           "\"apps/v1\"");
     check("{'apiVersion': 'v1', 'kind': 'NetworkPolicy'}",
-          "apiVersion: Unsupported value: \"v1\": supported values: \"networking.k8s.io/v1\"");
+          "apiVersion: Unsupported value: \"v1\": supported values: \"networking.k8s.io/v1\", "
+          "\"net.alpha.kubernetes.io/v1alpha1\", \"extensions/v1beta1\"");
 }
 
 int

@@ -38,7 +38,9 @@ struct object_meta {
 };
 
 struct k8s_namespace {
-    struct object_meta meta; /* labels always has kubernetes.io/metadata.name. */
+    struct object_meta meta; /* labels always has kubernetes.io/metadata.name, and
+                              * NAMESPACE_ISOLATED_LABEL if isolated. */
+    bool isolated;           /* Ingress of all pods, by an annotation of 2016. */
     struct prefix *subnets;  /* Annotation virga.dev/subnets: comma-separated CIDRs. */
     size_t n_subnets;        /* 0: allocate one. */
 };
@@ -48,6 +50,9 @@ struct pod_port {
     uint8_t protocol; /* IPPROTO_* */
     uint16_t number;
 };
+
+/* Selects isolated namespaces.  The colon keeps it apart from labels of people. */
+#define NAMESPACE_ISOLATED_LABEL "namespace:isolated"
 
 struct k8s_pod {
     struct object_meta meta;
@@ -94,12 +99,19 @@ struct policy_rule {
     size_t n_ports;
 };
 
+/* What a policy comes from; with namespace and name it names the policy. */
+#define POLICY_KIND_NETWORK "NetworkPolicy"
+#define POLICY_KIND_ALPHA "NetworkPolicy.net.alpha.kubernetes.io"
+#define POLICY_KIND_ISOLATION "Namespace" /* The isolation of a namespace. */
+
 struct network_policy {
+    const char *kind; /* POLICY_KIND_*, a literal. */
     struct object_meta meta;
     struct selector pod_selector;
     bool isolates_ingress; /* policyTypes, defaulted. */
     bool isolates_egress;
-    struct policy_rule *ingress; /* Empty unless isolates_ingress. */
+    bool needs_isolation;        /* Opens ingress in an isolated namespace; else does nothing. */
+    struct policy_rule *ingress; /* Empty unless isolates_ingress or needs_isolation. */
     size_t n_ingress;
     struct policy_rule *egress;
     size_t n_egress;
@@ -109,7 +121,18 @@ struct network_policy {
 struct k8s_namespace *k8s_namespace_decode(const json_t *, struct field_errors *);
 struct k8s_pod *k8s_pod_decode(const json_t *, struct field_errors *);
 struct k8s_node *k8s_node_decode(const json_t *, struct field_errors *);
+/* Of any of the forms networking.k8s.io/v1, extensions/v1beta1 and
+ * net.alpha.kubernetes.io/v1alpha1, told apart by apiVersion. */
 struct network_policy *network_policy_decode(const json_t *, struct field_errors *);
+
+/* For a namespace that is there already: one whose isolation cannot be made
+ * out is isolated, and '*doubtful' is set. */
+struct k8s_namespace *k8s_namespace_decode_stored(const json_t *, struct field_errors *,
+                                                  bool *doubtful);
+
+/* What an isolated namespace does to its pods.  Its name and namespace are
+ * both that of the namespace. */
+struct network_policy *isolation_policy_create(const char *namespace_);
 
 void k8s_namespace_destroy(struct k8s_namespace *);
 void k8s_pod_destroy(struct k8s_pod *);

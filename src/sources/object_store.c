@@ -63,7 +63,7 @@ stored_destroy(void *stored_)
 static struct skiplist *
 kind_objects(const struct object_store *store, const struct resource_kind *kind)
 {
-    return store->kinds[kind - resource_kinds];
+    return store->kinds[resource_kind_stored(kind) - resource_kinds];
 }
 
 static struct stored
@@ -240,6 +240,8 @@ object_store_replay(const struct object_store *store, const struct resource_kind
         return OBJECT_GONE;
     }
 
+    kind = resource_kind_stored(kind);
+
     size_t oldest = store->next + store->size - store->n;
     size_t low = 0;
 
@@ -298,7 +300,7 @@ own(json_t **object)
 static void
 set_identity(json_t *object, json_t *metadata, const struct resource_kind *kind, const char *ns)
 {
-    char *api_version = xasprintf("%s%s%s", kind->group, kind->group[0] ? "/" : "", kind->version);
+    char *api_version = resource_kind_api_version(kind);
 
     set_string(object, "apiVersion", api_version);
     set_string(object, "kind", kind->kind);
@@ -351,6 +353,8 @@ object_store_create_object(struct object_store *store, const struct resource_kin
                            const char *ns, json_t *object, const char *uid, const char *now,
                            json_t **stored)
 {
+    kind = resource_kind_stored(kind);
+
     json_t *metadata = own(&object);
     const char *name = json_string_value(json_object_get(metadata, "name"));
     struct stored *other = name ? find(store, kind, ns, name) : NULL;
@@ -431,6 +435,8 @@ enum object_result
 object_store_update(struct object_store *store, const struct resource_kind *kind, const char *ns,
                     const char *name, json_t *object, bool status, json_t **result)
 {
+    kind = resource_kind_stored(kind);
+
     struct stored *stored = find(store, kind, ns, name);
 
     *result = stored ? stored->object : NULL;
@@ -468,6 +474,8 @@ enum object_result
 object_store_delete(struct object_store *store, const struct resource_kind *kind, const char *ns,
                     const char *name, const char *uid, json_t **last)
 {
+    kind = resource_kind_stored(kind);
+
     struct stored *stored = find(store, kind, ns, name);
 
     *last = NULL;

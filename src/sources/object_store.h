@@ -4,7 +4,8 @@
  *
  * Objects are raw JSON (jansson) with metadata kept in Kubernetes' form:
  * namespace, name, uid, resourceVersion, creationTimestamp, generation.
- * resourceVersion is one counter for all kinds. */
+ * resourceVersion is one counter for all kinds.  A form of a kind stands for the
+ * kind; events have the kind, and objects are stored as the kind's. */
 #ifndef VIRGA_OBJECT_STORE_H
 #define VIRGA_OBJECT_STORE_H 1
 
@@ -21,11 +22,21 @@ struct resource_kind {
     const char *kind;        /* "NetworkPolicy" */
     const char *short_names; /* "netpol", comma separated. */
     bool namespaced;
-    bool has_status; /* /status subresource. */
-    const char *key; /* "networkpolicies.networking.k8s.io"; "pods". */
+    bool has_status;     /* /status subresource. */
+    const char *key;     /* "networkpolicies.networking.k8s.io"; "pods". */
+    const char *form_of; /* NULL, or the key of the kind whose objects these are. */
 };
+/* Those with objects of their own; behind them other forms of these. */
 extern const struct resource_kind resource_kinds[];
 extern const size_t n_resource_kinds;
+extern const size_t n_resource_forms; /* With the kinds themselves. */
+/* The kind itself, or what it is a form of. */
+const struct resource_kind *resource_kind_stored(const struct resource_kind *);
+/* A stored object of this form's kind as it is under this form: a new
+ * reference, to 'object' or to a changed copy. */
+json_t *resource_kind_in_form(const struct resource_kind *, json_t *object);
+/* "networking.k8s.io/v1" into a new string. */
+char *resource_kind_api_version(const struct resource_kind *);
 /* By apiVersion ("networking.k8s.io/v1") and kind; by group, version, plural;
  * by any name a person types (plural, singular, kind, short name). NULL if unknown. */
 const struct resource_kind *resource_kind_by_gvk(const char *api_version, const char *kind);

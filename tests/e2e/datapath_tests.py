@@ -176,6 +176,50 @@ def spoofed_packets_are_dropped_and_counted(lab):
 
 
 @test
+def a_pods_address_does_not_come_in_from_the_world(lab):
+    """Not even where an ipBlock allows that address."""
+    from scapy.all import IP, UDP, Ether
+    stage(lab, policy("t/in", {"app": "a"}, ingress=[
+        rule("from", [{"ipBlock": {"cidr": "10.0.0.0/8"}}], [])]))
+    lab.expect(allowed((B, A, "80/UDP")))
+    with Ear(lab.inst.netns("world"), "eth0") as ear:
+        lab.expect(denied(("world", A, "80/UDP")))
+    way = next(f for f in ear.frames if f.outgoing and f.dport == 80)
+    ether = Ether(src=way.src_mac, dst=way.data[0:6].hex(":"))
+    before = drops(lab, "spoofed")
+    with Ear(lab.netns(A), "eth0") as ear:
+        send_frames(lab.inst.netns("world"),
+                    [bytes(ether / IP(src=lab.ip(pod_), dst=lab.ip(A))
+                           / UDP(sport=7100, dport=80) / b"lie") for pod_ in (B, C)])
+        lab.expect(allowed((B, A, "80/UDP")))
+    equal(len(ear.heard(sport=7100)), 0, "lies that arrived")
+    equal(drops(lab, "spoofed") - before, 2, "lies that were counted")
+
+
+@test
+def tagged_frames_are_dropped(lab):
+    from scapy.all import IP, UDP, Dot1Q, Ether
+    stage(lab)
+    own_mac, router = ethernet(lab, A)
+    frames = [bytes(Ether(src=own_mac, dst=router) / Dot1Q(vlan=vlan)
+                    / IP(src=lab.ip(A), dst=lab.ip(to)) / UDP(sport=7200, dport=80) / b"tag")
+              for vlan in (0, 5) for to in (B, C)]
+    with Ear(lab.netns(B), "eth0") as far, Ear(lab.netns(C), "eth0") as near:
+        send_frames(lab.netns(A), frames)
+        lab.expect(allowed((A, B, "80/UDP"), (A, C, "80/UDP")))
+    got = [f for f in [*far.frames, *near.frames]
+           if not f.outgoing and b"tag" in f.data and f.data.endswith(b"tag")]
+    equal(len(got), 0, "tagged frames that arrived")
+
+
+@test
+def a_pod_sends_no_tunnel_packets_to_the_world(lab):
+    """They would leave with the node's address, which other nodes believe."""
+    stage(lab)
+    lab.expect(allowed((A, "world", "4790/UDP")) + denied((A, "world", "4789/UDP")))
+
+
+@test
 def unknown_ethertypes_and_broadcasts_go_nowhere(lab):
     from scapy.all import IP, UDP, Ether
     stage(lab)

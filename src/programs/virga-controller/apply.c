@@ -21,15 +21,27 @@ meta_string(const json_t *object, const char *member)
 }
 
 static bool
+set_namespace(struct compile *compile, const json_t *object, struct field_errors *errors)
+{
+    bool doubtful;
+    struct k8s_namespace *ns = k8s_namespace_decode_stored(object, errors, &doubtful);
+    if (!ns) {
+        return false;
+    }
+    if (doubtful) {
+        VLOG_WARN("Namespace %s: an annotation for isolation has no known value; it is isolated",
+                  ns->meta.name);
+    }
+    compile_set_namespace(compile, ns);
+    return true;
+}
+
+static bool
 set_object(struct compile *compile, const struct resource_kind *kind, const json_t *object,
            struct field_errors *errors)
 {
     if (!strcmp(kind->kind, "Namespace")) {
-        struct k8s_namespace *ns = k8s_namespace_decode(object, errors);
-        if (ns) {
-            compile_set_namespace(compile, ns);
-        }
-        return ns != NULL;
+        return set_namespace(compile, object, errors);
     } else if (!strcmp(kind->kind, "Pod")) {
         struct k8s_pod *pod = k8s_pod_decode(object, errors);
         if (pod) {
@@ -65,6 +77,12 @@ apply_object(struct compile *compile, const struct resource_kind *kind, const js
     field_errors_uninit(&errors);
 }
 
+static const char *
+policy_kind(const struct resource_kind *kind)
+{
+    return strcmp(kind->group, "networking.k8s.io") ? POLICY_KIND_ALPHA : POLICY_KIND_NETWORK;
+}
+
 void
 apply_deletion(struct compile *compile, const struct resource_kind *kind, const char *ns,
                const char *name)
@@ -74,6 +92,6 @@ apply_deletion(struct compile *compile, const struct resource_kind *kind, const 
     } else if (!strcmp(kind->kind, "Pod")) {
         compile_del_pod(compile, ns, name);
     } else if (!strcmp(kind->kind, "NetworkPolicy")) {
-        compile_del_policy(compile, ns, name);
+        compile_del_policy(compile, policy_kind(kind), ns, name);
     }
 }

@@ -412,8 +412,10 @@ test_conditions(void **state)
     struct controller *c = controller_start();
     until(engine_is_leading(c->engine));
     create_shop(c);
-    expect(c, "POST " PODS, UNSCHEDULED_POD("x", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
-    expect(c, "POST " PODS, UNSCHEDULED_POD("y", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
+    expect(c, "POST " PODS,
+           UNSCHEDULED_POD("x", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
+    expect(c, "POST " PODS,
+           UNSCHEDULED_POD("y", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
     assert_conditions(c, "GET " PODS "/x", "");
     assert_conditions(c, "GET " PODS "/y", "virga.dev/NetworkReady=False AddressTaken ");
     json_t *status = ask_json(c, "GET /virga/v1/status", 200);

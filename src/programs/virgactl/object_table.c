@@ -165,17 +165,27 @@ policy_cells(struct table *table, const json_t *policy, bool wide)
     }
 }
 
+static void
+alpha_policy_cells(struct table *table, const json_t *policy, bool wide)
+{
+    char *labels = join_labels(json_object_get(json_object_get(policy, "spec"), "podSelector"));
+
+    table_cell(table, "%s", *labels ? labels : "<all>");
+    free(labels);
+}
+
 struct kind_columns {
-    const char *kind;
+    const char *key; /* resource_kind's. */
     cells_fn *cells;
     const char *headings[4];
 };
 
 static const struct kind_columns kind_columns[] = {
-    { "Pod", pod_cells, { "STATUS", "IP", "NODE" } },
-    { "Node", node_cells, { "STATUS", "ADDRESSES" } },
-    { "Namespace", namespace_cells, { "STATUS" } },
-    { "NetworkPolicy", policy_cells, { "POD-SELECTOR", "TYPES" } },
+    { "pods", pod_cells, { "STATUS", "IP", "NODE" } },
+    { "nodes", node_cells, { "STATUS", "ADDRESSES" } },
+    { "namespaces", namespace_cells, { "STATUS" } },
+    { "networkpolicies.networking.k8s.io", policy_cells, { "POD-SELECTOR", "TYPES" } },
+    { "networkpolicys.net.alpha.kubernetes.io", alpha_policy_cells, { "POD-SELECTOR" } },
 };
 static const struct kind_columns no_columns;
 
@@ -183,7 +193,7 @@ static const struct kind_columns *
 columns_of(const struct resource_kind *kind)
 {
     for (size_t i = 0; i < ARRAY_SIZE(kind_columns); i++) {
-        if (!strcmp(kind_columns[i].kind, kind->kind)) {
+        if (!strcmp(kind_columns[i].key, resource_kind_stored(kind)->key)) {
             return &kind_columns[i];
         }
     }

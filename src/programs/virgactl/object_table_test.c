@@ -57,6 +57,22 @@ test_policies_default_their_types(void **state)
           "q     app=db        Egress          3h\n");
 }
 
+/* Selectors that are plain maps. */
+static void
+test_policies_of_2016(void **state)
+{
+    (void) state;
+    check("networkpolicys",
+          "[{\"metadata\": {\"name\": \"p\", \"creationTimestamp\": \"2025-12-01T00:00:00Z\"}, "
+          "\"spec\": {\"podSelector\": {\"segment\": \"backend\"}}}, "
+          "{\"metadata\": {\"name\": \"q\", \"creationTimestamp\": \"2026-01-02T00:00:00Z\"}, "
+          "\"spec\": {}}]",
+          false, false,
+          "NAME  POD-SELECTOR     AGE\n"
+          "p     segment=backend  32d\n"
+          "q     <all>            3h\n");
+}
+
 /* An API server of another version may send anything. */
 static void
 test_wrong_types(void **state)
@@ -74,6 +90,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pods),
         cmocka_unit_test(test_policies_default_their_types),
+        cmocka_unit_test(test_policies_of_2016),
         cmocka_unit_test(test_wrong_types),
     };
 

@@ -1,0 +1,50 @@
+#include "base/rule_words.h"
+
+#include <stdlib.h>
+
+#include "base/test.h"
+#include "openvswitch/dynamic-string.h"
+
+/* The sentence about rule 1 of these records. */
+static void
+assert_words(const char *subject, const char *rule, const char *expected)
+{
+    struct records *records = records_create();
+    struct ds text = DS_EMPTY_INITIALIZER, words = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&text, "set 1 selector=%s identities=\n", subject);
+    ds_put_cstr(&text, "set 2 selector=ns{}/pod{app=web} identities=\n");
+    ds_put_format(&text, "rule 1 ingress tier=networkpolicy priority=0 %s policy=p index=0\n",
+                  rule);
+    char *error = records_parse(ds_cstr(&text), records);
+    assert_null(error);
+    rule_words(records, records_rule(records, 1), &words);
+    assert_string_equal(ds_cstr(&words), expected);
+    ds_destroy(&words);
+    ds_destroy(&text);
+    records_destroy(records);
+}
+
+static void
+test_sentences(void **state)
+{
+    assert_words("ns{kubernetes.io/metadata.name=a}/pod{x=y}",
+                 "action=allow vni=4096 subject=1 peers=set:2 ports=tcp:80",
+                 "pods x=y of namespace a accept TCP 80 from pods app=web of all namespaces");
+    assert_words("ns{kubernetes.io/metadata.name=a}/pod{}",
+                 "action=isolate vni=4096 subject=1 peers=any ports=any",
+                 "all pods of namespace a accept only what a rule allows");
+    assert_words("ns{kubernetes.io/metadata.name=a,namespace:isolated}/pod{x=y}",
+                 "action=allow vni=4096 subject=1 peers=any ports=any",
+                 "pods x=y of namespace a, while it is isolated, accept everything from anybody");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sentences),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

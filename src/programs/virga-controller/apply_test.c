@@ -1,0 +1,102 @@
+/* Objects of the store in the compiler: the forms of policies, and what is
+ * stored though the API would refuse it. */
+#include "programs/virga-controller/apply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compile/compile.h"
+#include "model/object_test.h"
+#include "model/objects.h"
+#include "sources/object_store.h"
+#include "util.h"
+
+static struct compile *
+create(void)
+{
+    struct compile_config config;
+
+    compile_config_default(&config);
+    return compile_create(&config);
+}
+
+static void
+apply(struct compile *c, const char *key, const char *text)
+{
+    const struct resource_kind *kind = resource_kind_by_word(key);
+    json_t *json = object_from_text(text);
+
+    assert_non_null(kind);
+    apply_object(c, kind, json);
+    json_decref(json);
+}
+
+static void
+assert_policies(struct compile *c, bool network, bool alpha, bool isolation)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    compile_run(c);
+    records_format_all(compile_records(c), &ds);
+    assert_int_equal(strstr(ds_cstr(&ds), "policy=NetworkPolicy/a/p ") != NULL, network);
+    assert_int_equal(
+        strstr(ds_cstr(&ds), "policy=NetworkPolicy.net.alpha.kubernetes.io/a/p ") != NULL, alpha);
+    assert_int_equal(strstr(ds_cstr(&ds), "policy=Namespace//a ") != NULL, isolation);
+    ds_destroy(&ds);
+}
+
+#define NETWORK "networkpolicies.networking.k8s.io"
+#define ALPHA "networkpolicys.net.alpha.kubernetes.io"
+#define META "'metadata': {'namespace': 'a', 'name': 'p'}"
+
+static void
+test_policies_of_one_name(void **state)
+{
+    struct compile *c = create();
+
+    apply(c, "namespaces", "{'metadata': {'name': 'a'}}");
+    apply(c, NETWORK, "{'apiVersion': 'networking.k8s.io/v1', " META ", 'spec': {}}");
+    apply(c, ALPHA,
+          "{'apiVersion': 'net.alpha.kubernetes.io/v1alpha1', " META
+          ", 'spec': {'allowIncoming': {}}}");
+    assert_policies(c, true, true, false);
+    apply_deletion(c, resource_kind_by_word(NETWORK), "a", "p");
+    assert_policies(c, false, true, false);
+    apply_deletion(c, resource_kind_by_word(ALPHA), "a", "p");
+    assert_policies(c, false, false, false);
+    compile_destroy(c);
+}
+
+/* Fail closed: a value that nobody knows is no reason to open a namespace. */
+static void
+test_doubtful_isolation_isolates(void **state)
+{
+    struct compile *c = create();
+
+    apply(c, "namespaces",
+          "{'metadata': {'name': 'a', 'annotations':"
+          " {'net.alpha.kubernetes.io/network-isolation': 'yes'}}}");
+    assert_policies(c, false, false, true);
+    apply(c, "namespaces",
+          "{'metadata': {'name': 'a', 'annotations':"
+          " {'net.alpha.kubernetes.io/network-isolation': 'off'}}}");
+    assert_policies(c, false, false, false);
+    apply(c, "namespaces",
+          "{'metadata': {'name': 'a', 'annotations':"
+          " {'net.beta.kubernetes.io/network-policy': 'DefaultDeny'}}}");
+    assert_policies(c, false, false, true);
+    apply_deletion(c, resource_kind_by_word("namespaces"), "", "a");
+    assert_policies(c, false, false, false);
+    compile_destroy(c);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_policies_of_one_name),
+        cmocka_unit_test(test_doubtful_isolation_isolates),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
