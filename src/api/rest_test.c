@@ -85,6 +85,7 @@ test_errors(void **state OVS_UNUSED)
         { "POST /api", "application/json", "{}", 405, "MethodNotAllowed" },
         { "DELETE " PODS "/a/status", "", NULL, 405, "MethodNotAllowed" },
         { "POST " PODS, "text/plain", "name: x", 415, "UnsupportedMediaType" },
+        { "POST " PODS, "application/x-www-form-urlencoded", "a=b", 400, "BadRequest" },
         { "POST " PODS, "application/json", "{\"apiVersion\":", 400, "BadRequest" },
         { "POST " PODS, "application/json", "", 400, "BadRequest" },
         { "POST " PODS, "application/json", "[]", 400, "BadRequest" },

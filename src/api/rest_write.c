@@ -146,7 +146,9 @@ static json_t *
 load_object(const struct call *call, json_t **object)
 {
     *object = NULL;
-    if (call->request->content_type[0] && !content_type_is(call, "application/json")) {
+    /* A plain "curl -d" calls everything a form; what it sends is JSON or refused. */
+    if (call->request->content_type[0] && !content_type_is(call, "application/json")
+        && !content_type_is(call, "application/x-www-form-urlencoded")) {
         return unsupported_media_type("application/json");
     }
     json_t *status = load_body(call, object);

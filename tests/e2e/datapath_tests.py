@@ -213,6 +213,30 @@ def tagged_frames_are_dropped(lab):
 
 
 @test
+def an_sctp_association_opens_no_other_port(lab):
+    """Conntrack of the userspace datapath does not tell SCTP's ports apart."""
+    from scapy.all import IP, SCTP, Ether, SCTPChunkInit, SCTPChunkInitAck
+    stage(lab, policy("t/in", {"app": "b"}, ingress=[rule("from", [], ["80/SCTP", "80/UDP"])]))
+    macs = {name: ethernet(lab, name) for name in (A, B)}
+    lab.expect(allowed((A, B, "80/UDP"), (B, A, "80/UDP")))
+
+    def send(source, to, sport, dport, chunk):
+        own, router = macs[source]
+        with Ear(lab.netns(to), "eth0") as ear:
+            send_frames(lab.netns(source), [bytes(
+                Ether(src=own, dst=router) / IP(src=lab.ip(source), dst=lab.ip(to))
+                / SCTP(sport=sport, dport=dport) / chunk)])
+            lab.expect(allowed((A, B, "80/UDP"), (B, A, "80/UDP")))
+        ports = sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
+        return sum(f.protocol == 132 and f.data[34:38] == ports for f in ear.frames)
+
+    equal(send(A, B, 7300, 80, SCTPChunkInit()), 1, "INIT to the allowed port")
+    equal(send(B, A, 80, 7300, SCTPChunkInitAck()), 1, "its answer")
+    equal(send(A, B, 7300, 80, SCTPChunkInit()), 1, "a packet of the association")
+    equal(send(A, B, 7300, 81, SCTPChunkInit()), 0, "INIT to another port")
+
+
+@test
 def a_pod_sends_no_tunnel_packets_to_the_world(lab):
     """They would leave with the node's address, which other nodes believe."""
     stage(lab)
