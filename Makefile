@@ -246,9 +246,15 @@ fuzz-replay:
 # The runners find the programs by this.
 export VIRGA_BUILD := $(CURDIR)/$B
 
-.PHONY: golden e2e check check-san check-static lint demo bench
+.PHONY: golden conformance check-conformance nightly e2e check check-san check-static lint demo bench
 golden: programs
 	tests/golden/run
+conformance: programs
+	tests/conformance/run --short
+check-conformance: programs
+	tests/conformance/run
+nightly: programs
+	tests/conformance/run --nightly
 e2e: programs
 	tests/e2e/run $(E2E)
 check:
@@ -331,6 +337,8 @@ help:
 	echo "  make check        install what is missing, build, run everything below (root)"
 	echo "  make unit         unit tests;  make .build/test/NAME_test builds one"
 	echo "  make golden       flows of every example against ovs-flows/golden/"
+	echo "  make conformance  NetworkPolicy against the words of Kubernetes, as in make check;"
+	echo "                    make check-conformance: more of it;  make nightly: all of it"
 	echo "  make e2e          end to end on real OVS (root);  E2E='NAME...' for some"
 	echo "  make check-san    unit and end to end with ASan and UBSan"
 	echo "  make fuzz-replay  known inputs through each decoder"

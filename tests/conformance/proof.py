@@ -1,0 +1,130 @@
+"""A cluster of Kubernetes objects, judged: the model's verdicts against what
+becomes of packets in the flows that Virga makes of the same objects."""
+import json
+import os
+import subprocess
+
+import packets
+import policy_model
+from switch import TOP
+
+NODES = {"node-1": "172.30.0.1", "node-2": "172.30.0.2"}
+BUILD = os.environ.get("VIRGA_BUILD", os.path.join(TOP, ".build"))
+
+
+def node(name):
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "status": {"addresses": [{"type": "InternalIP", "address": NODES[name]}]}}
+
+
+def nodes():
+    return [node(name) for name in sorted(NODES)]
+
+
+def namespace(name, labels, subnets):
+    return {"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": labels,
+                         "annotations": {"virga.dev/subnets": ",".join(subnets)}}}
+
+
+def pod(ns, name, labels, address, node_name, ports):
+    """A running pod with a static address."""
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"namespace": ns, "name": name, "labels": labels,
+                         "annotations": {"virga.dev/ip": address}},
+            "spec": {"nodeName": node_name,
+                     "containers": [{"name": "main", "image": "none", "ports": ports}]},
+            "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}}
+
+
+def policy(ns, name, spec):
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"namespace": ns, "name": name}, "spec": spec}
+
+
+def manifest(objects):
+    """JSON is YAML."""
+    return "".join(f"---\n{json.dumps(thing)}\n" for thing in objects)
+
+
+class Refused(Exception):
+    """virgactl did not take the objects."""
+
+
+def flows_of(path, name):
+    done = subprocess.run([os.path.join(BUILD, "bin", "virgactl"), "flows", "-f", path,
+                           f"--node={name}"], check=False, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise Refused(f"virgactl flows -f {path} --node={name}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def ends(objects):
+    """(namespace, name, address, node) of the pods that have a port."""
+    return [(p["metadata"]["namespace"], p["metadata"]["name"], policy_model.ips_of(p)[0],
+             p["spec"]["nodeName"])
+            for p in objects if p["kind"] == "Pod" and policy_model.is_on_pod_network(p)
+            and p["spec"].get("nodeName") in NODES]
+
+
+def letter(verdict):
+    egress, ingress = verdict
+    if not egress:
+        return packets.NO_EGRESS
+    return packets.ALLOWED if ingress else packets.NO_INGRESS
+
+
+def name_of(objects):
+    """Names of addresses, for people."""
+    names = {address: name for name, address in NODES.items()}
+    names.update({end[2]: f"{end[0]}/{end[1]}" for end in ends(objects)})
+    return lambda address: names.get(address, address)
+
+
+WORDS = {".": "allowed", "E": "denied by egress", "I": "denied by ingress"}
+
+
+class Judge:
+    """Holds the switch; asks it about cluster after cluster."""
+
+    def __init__(self, switch):
+        self.switch = switch
+        self.n_cells = 0
+
+    def observe(self, objects, cells):
+        path = os.path.join(self.switch.dir, "manifest.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(manifest(objects))
+        for i, name in enumerate(sorted(NODES)):
+            self.switch.load(i, flows_of(path, name))
+        self.n_cells += len(cells)
+        return packets.send(self.switch, packets.Map(ends(objects), NODES), cells)
+
+    def differences(self, objects, cells):
+        """[(cell, expected, observed)] where model and packets disagree."""
+        cluster = policy_model.Cluster(objects)
+        observed = self.observe(objects, cells)
+        expected = [letter(cluster.verdict(*cell)) for cell in cells]
+        return [(cell, e, o) for cell, e, o in zip(cells, expected, observed) if e != o]
+
+
+    def interrupted(self, objects, cells):
+        """[(cell, kind, observed)] of packets that an allowed connection
+        lacks, whatever is said of new ones; on the flows that are loaded."""
+        where = packets.Map(ends(objects), NODES)
+        lost = []
+        for kind in (packets.LATER, packets.REPLY, packets.ERROR):
+            self.n_cells += len(cells)
+            seen = packets.send(self.switch, where, cells, kind)
+            lost += [(c, kind, o) for c, o in zip(cells, seen) if o != packets.ALLOWED]
+        return lost
+
+
+def describe(objects, differences, most=10):
+    name = name_of(objects)
+    lines = [f"  {name(c[0])} > {name(c[1])} {c[2]}{'' if c[3] is None else f'/{c[3]}'}: "
+             f"should be {WORDS[e]}, is {WORDS.get(o, o)}" for c, e, o in differences[:most]]
+    if len(differences) > most:
+        lines.append(f"  and {len(differences) - most} more")
+    return "\n".join(lines)
