@@ -272,7 +272,9 @@ demo:
 	scripts/setup
 	$(MAKE) --no-print-directory -j$$(nproc) programs
 	scripts/demo
-bench: programs
+bench:
+	scripts/setup
+	$(MAKE) --no-print-directory -j$$(nproc) programs
 	tests/bench/run $(BENCH) $(RUNS)
 
 # --- Installation ------------------------------------------------------------
