@@ -57,6 +57,18 @@ read_row(const struct ovsdb_idl_row *row, enum record_kind kind)
     return rec;
 }
 
+/* For a row that cannot be read, what was read under its key before: a default
+ * deny that turns bad is still a default deny. */
+static struct record *
+read_row_or_keep(const struct ovsdb_idl_row *row, enum record_kind kind,
+                 const struct records *records)
+{
+    struct record *rec = read_row(row, kind);
+    const struct record *before = rec ? NULL : records_find(records, kind, row_key(row, kind));
+
+    return before ? record_clone(before) : rec;
+}
+
 static void
 read_changed(struct store *s, enum record_kind kind, struct records *records)
 {
@@ -75,11 +87,9 @@ read_changed(struct store *s, enum record_kind kind, struct records *records)
         if (row_is_deleted(row)) {
             continue;
         }
-        struct record *rec = read_row(row, kind);
+        struct record *rec = read_row_or_keep(row, kind, records);
         if (rec) {
             records_put(records, rec);
-        } else {
-            records_remove(records, kind, row_key(row, kind));
         }
     }
 }
@@ -126,7 +136,7 @@ compare_records(const void *a_, const void *b_)
 }
 
 static struct record **
-read_all_rows(struct store *s, enum record_kind kind, size_t *n)
+read_all_rows(struct store *s, enum record_kind kind, const struct records *records, size_t *n)
 {
     struct record **a = NULL;
     size_t allocated = 0;
@@ -134,7 +144,7 @@ read_all_rows(struct store *s, enum record_kind kind, size_t *n)
     *n = 0;
     for (const struct ovsdb_idl_row *row = ovsdb_idl_first_row(s->idl, record_tables[kind]); row;
          row = ovsdb_idl_next_row(row)) {
-        struct record *rec = read_row(row, kind);
+        struct record *rec = read_row_or_keep(row, kind, records);
         if (rec) {
             if (*n >= allocated) {
                 a = x2nrealloc(a, &allocated, sizeof *a);
@@ -152,7 +162,7 @@ static void
 read_whole(struct store *s, enum record_kind kind, struct records *records)
 {
     size_t n, n_keys = 0;
-    struct record **a = read_all_rows(s, kind, &n);
+    struct record **a = read_all_rows(s, kind, records, &n);
     uint32_t *keys = xmalloc(MAX(n, 1) * sizeof *keys);
 
     for (size_t i = 0; i < n; i++) {
