@@ -18,8 +18,8 @@ VERSION := 0.1.0
 PREFIX := /usr/local
 DESTDIR :=
 FUZZ_SECONDS := 30
-BENCH := smoke
-RUNS := 1
+BENCH := all
+RUNS :=
 
 # --- Variants ----------------------------------------------------------------
 
@@ -275,7 +275,7 @@ demo:
 bench:
 	scripts/setup
 	$(MAKE) --no-print-directory -j$$(nproc) programs
-	tests/bench/run $(BENCH) $(RUNS)
+	tests/bench/run $(if $(RUNS),--runs $(RUNS)) $(BENCH)
 
 # --- Installation ------------------------------------------------------------
 
@@ -346,7 +346,8 @@ help:
 	echo "  make fuzz-replay  known inputs through each decoder"
 	echo "  make fuzz         search for new ones, FUZZ_SECONDS=$(FUZZ_SECONDS) per decoder"
 	echo "  make lint         format, layers, symbols, banned calls, clang-tidy, cppcheck"
-	echo "  make bench        BENCH=$(BENCH) RUNS=$(RUNS)"
+	echo "  make bench        BENCH='NAME...' RUNS=N: figures beside OVN and the raw limit (root);"
+	echo "                    BENCH=smoke: a small lab;  tests/bench/run --list"
 	echo "Install"
 	echo "  make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX);  make uninstall"
 	echo "Edit"

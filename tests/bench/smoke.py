@@ -163,3 +163,17 @@ def probe_figures(lab):
                 for p in PORTS for s in names for t in names)
     return [figure("probe of 324 cells", seconds, "s", 10),
             figure("wrong cells of 324", wrong, "cells", 0)]
+
+
+# --- table -----------------------------------------------------------------------
+
+
+def print_table(figures):
+    rows = [("figure", "value", "aim", "")]
+    for f in figures:
+        met = "" if f["aim"] is None else "met" if f["value"] <= f["aim"] else "MISSED"
+        aim = "" if f["aim"] is None else f"<= {f['aim']:g} {f['unit']}"
+        rows.append((f["name"], f"{f['value']:.4g} {f['unit']}", aim, met))
+    widths = [max(len(r[i]) for r in rows) for i in range(4)]
+    for r in rows:
+        print("  ".join(f"{c:<{w}}" for c, w in zip(r, widths)).rstrip())

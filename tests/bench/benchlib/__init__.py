@@ -1,0 +1,1 @@
+"""What all workloads share: the run itself, clusters, peers, tables, plots."""

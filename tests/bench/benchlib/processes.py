@@ -1,0 +1,45 @@
+"""Memory and processor time of processes."""
+import os
+
+
+def rss_mb(pid):
+    """Resident memory; 0 if the process is gone."""
+    return _status_mb(pid, "VmRSS")
+
+
+def peak_mb(pid):
+    return _status_mb(pid, "VmHWM")
+
+
+def _status_mb(pid, key):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
+            line = next((x for x in f if x.startswith(key + ":")), None)
+    except OSError:
+        return 0.0
+    return int(line.split()[1]) / 1024 if line else 0.0
+
+
+def cpu_seconds(pid):
+    """User and system time so far."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            fields = f.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def watch(pids):
+    """{name: pid} to {name: processor seconds}; subtract two of them."""
+    return {name: cpu_seconds(pid) for name, pid in pids.items() if pid}
+
+
+def spent(pids, before, suffix="_cpu_s"):
+    """Figures "NAME_cpu_s": what each took since watch()."""
+    return {f"{name}{suffix}": round(now - before.get(name, 0), 3)
+            for name, now in watch(pids).items()}
+
+
+def memory(pids, suffix="_rss_mb"):
+    return {f"{name}{suffix}": round(rss_mb(pid), 1) for name, pid in pids.items() if pid}
