@@ -35,16 +35,16 @@
 
 #include "byte-order.h"
 #include "openflow/flow_bundle.h"
+#include "openflow/flow_counts.h"
 #include "openflow/flow_stats.h"
 #include "openflow/flow_table.h"
 #include "openflow/ofp_messages.h"
 #include "openflow/openflow.h"
-#include "openflow/pipeline.h"
+#include "openflow/packet_in.h"
 #include "openvswitch/ofp-ct.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
-#include "openvswitch/ofp-table.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
@@ -66,7 +66,6 @@ enum {
     AUDIT_MIN_MS = 10000, /* Between two counts of the switch's flows. */
     AUDIT_MAX_MS = 600000,
     TRIM_AFTER = 5000, /* Flow mods of a bundle that leave a big heap behind. */
-    MAX_TABLE = FLOW_BUNDLE_MAX_TABLE,
 };
 
 enum state { DISCONNECTED, WAITING, DUMPING, IDLE, FILLING, CHECKING, COMMITTING };
@@ -99,7 +98,7 @@ struct ofswitch {
     char *last_error;
     uint64_t n_flow_mods;
 
-    int64_t n_flows[MAX_TABLE]; /* Confirmed, by table. */
+    struct flow_counts n_flows; /* Confirmed. */
     ovs_be32 audit_xid;         /* 0: none under way. */
     long long int audit_at;
     long long int audit_ms;
@@ -107,6 +106,8 @@ struct ofswitch {
     struct flow_stats_requests stats;
     ofswitch_removed_cb *removed_cb;
     void *removed_aux;
+    ofswitch_packet_cb *packet_cb;
+    void *packet_aux;
 };
 
 struct ofswitch *
@@ -190,8 +191,10 @@ connection_changed(struct ofswitch *sw)
     sw->retry_at = 0;
     sw->state = connected ? WAITING : DISCONNECTED;
     if (connected) {
-        send_msg(sw, ofp_message_async_config());
-        send_msg(sw, ofp_message_switch_config());
+        struct ofpbuf *msg;
+        for (size_t i = 0; (msg = ofp_message_greeting(i)) != NULL; i++) {
+            send_msg(sw, msg);
+        }
     }
 }
 
@@ -229,13 +232,6 @@ retry_later(struct ofswitch *sw)
     sw->state = WAITING;
 }
 
-static bool
-is_learned(const struct ofputil_flow_stats *fs)
-{
-    return fs->table_id == TABLE_matrix_learned
-           && VIRGA_COOKIE_FEATURE(ntohll(fs->cookie)) == COOKIE_MATRIX;
-}
-
 /* No flow of ours times out; one that does is made a different one by its
  * cookie, so that the difference replaces it. */
 static uint64_t
@@ -248,13 +244,13 @@ installed_cookie(const struct ofputil_flow_stats *fs)
 static void
 dump_add(struct ofswitch *sw, const struct ofputil_flow_stats *fs)
 {
-    if (!is_learned(fs)) {
+    if (!flow_counts_is_open(fs->table_id, ntohll(fs->cookie))) {
         struct flow_owner owner = { FLOW_OWNER_STATIC, 0 };
         flow_table_add_flags(sw->installed, owner, fs->table_id, fs->priority,
                              installed_cookie(fs), fs->flags, &fs->match, fs->ofpacts,
                              fs->ofpacts_len);
-        if (fs->table_id < MAX_TABLE) {
-            sw->n_flows[fs->table_id]++;
+        if (fs->table_id < FLOW_BUNDLE_MAX_TABLE) {
+            sw->n_flows.n[fs->table_id]++;
         }
     }
 }
@@ -304,9 +300,7 @@ begin_bundle(struct ofswitch *sw, uint64_t generation, const struct flow_changes
 static void
 confirm(struct ofswitch *sw)
 {
-    for (int i = 0; i < MAX_TABLE; i++) {
-        sw->n_flows[i] += sw->bundle.n_added[i];
-    }
+    flow_counts_add(&sw->n_flows, &sw->bundle);
     sw->confirmed = sw->epoch;
     sw->applied = sw->bundle_generation;
     sw->retry_ms = RETRY_MIN_MS;
@@ -424,7 +418,7 @@ handle_barrier(struct ofswitch *sw, ovs_be32 xid)
 static void
 handle_error(struct ofswitch *sw, const struct ofp_header *oh)
 {
-    if (flow_stats_requests_error(&sw->stats, oh->xid)) {
+    if (flow_stats_requests_error(&sw->stats, oh->xid) || ofp_message_is_meter_error(oh)) {
         return;
     }
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
@@ -455,24 +449,6 @@ start_audit(struct ofswitch *sw)
     send_msg(sw, msg);
 }
 
-static bool
-audit_is_good(struct ofswitch *sw, struct ofpbuf *msg)
-{
-    bool good = true;
-    struct ofputil_table_stats stats;
-    struct ofputil_table_features features;
-    while (!ofputil_decode_table_stats_reply(msg, &stats, &features)) {
-        if (stats.table_id < MAX_TABLE && stats.table_id != TABLE_matrix_learned
-            && stats.active_count != sw->n_flows[stats.table_id]) {
-            VLOG_WARN("%s: table %u has %u flows, not %" PRId64 "; reading all flows again",
-                      rconn_get_name(sw->rconn), stats.table_id, stats.active_count,
-                      sw->n_flows[stats.table_id]);
-            good = false;
-        }
-    }
-    return good;
-}
-
 static void
 handle_table_stats(struct ofswitch *sw, struct ofpbuf *msg)
 {
@@ -482,7 +458,7 @@ handle_table_stats(struct ofswitch *sw, struct ofpbuf *msg)
         return;
     }
     sw->audit_xid = 0;
-    if (audit_is_good(sw, msg)) {
+    if (flow_counts_compare(&sw->n_flows, msg, rconn_get_name(sw->rconn))) {
         sw->audit_ms = AUDIT_MIN_MS;
     } else {
         sw->audit_ms = MIN(sw->audit_ms * 2, AUDIT_MAX_MS);
@@ -499,6 +475,16 @@ handle_removed(struct ofswitch *sw, const struct ofp_header *oh)
     struct ofputil_flow_removed fr;
     if (sw->removed_cb && !ofputil_decode_flow_removed(&fr, oh)) {
         sw->removed_cb(&fr, sw->removed_aux);
+    }
+}
+
+static void
+handle_packet(struct ofswitch *sw, const struct ofp_header *oh)
+{
+    struct packet_in packet;
+    if (sw->packet_cb && packet_in_decode(oh, &packet)) {
+        sw->packet_cb(&packet, sw->packet_aux);
+        packet_in_uninit(&packet);
     }
 }
 
@@ -520,6 +506,8 @@ handle_msg(struct ofswitch *sw, struct ofpbuf *msg)
         handle_error(sw, oh);
     } else if (type == OFPTYPE_FLOW_REMOVED) {
         handle_removed(sw, oh);
+    } else if (type == OFPTYPE_PACKET_IN) {
+        handle_packet(sw, oh);
     } else if (type == OFPTYPE_TABLE_STATS_REPLY) {
         handle_table_stats(sw, msg);
     }
@@ -551,7 +539,7 @@ static void
 advance(struct ofswitch *sw, struct flow_table *desired, uint64_t generation)
 {
     if (sw->state == WAITING && time_msec() >= sw->retry_at) {
-        memset(sw->n_flows, 0, sizeof sw->n_flows);
+        flow_counts_clear(&sw->n_flows);
         start_dump(sw);
     } else if (sw->state == DUMPING && sw->dump_complete) {
         bundle_from_dump(sw, desired, generation);
@@ -640,11 +628,7 @@ ofswitch_n_flow_mods(const struct ofswitch *sw)
 uint64_t
 ofswitch_n_flows(const struct ofswitch *sw)
 {
-    int64_t n = 0;
-    for (int i = 0; i < MAX_TABLE; i++) {
-        n += sw->n_flows[i];
-    }
-    return n;
+    return flow_counts_total(&sw->n_flows);
 }
 
 uint64_t
@@ -682,6 +666,23 @@ ofswitch_set_removed_cb(struct ofswitch *sw, ofswitch_removed_cb *cb, void *aux)
 {
     sw->removed_cb = cb;
     sw->removed_aux = aux;
+}
+
+void
+ofswitch_set_packet_cb(struct ofswitch *sw, ofswitch_packet_cb *cb, void *aux)
+{
+    sw->packet_cb = cb;
+    sw->packet_aux = aux;
+}
+
+void
+ofswitch_send_take(struct ofswitch *sw, struct ofpbuf *msg)
+{
+    if (sw->state != DISCONNECTED) {
+        send_msg(sw, msg);
+    } else {
+        ofpbuf_delete(msg);
+    }
 }
 
 void

@@ -3,7 +3,7 @@
  * Speaks OpenFlow 1.5 over an rconn to "unix:RUNDIR/BRIDGE.mgmt".  On each
  * (re)connection it reads what the switch has, sends the difference to the
  * desired table as one bundle, and goes on from there; it never clears first.
- * Learned flows (table "matrix_learned") are left alone.  One bundle is in
+ * Flows of open tables (flow_counts.h) are left alone.  One bundle is in
  * flight; changes that come meanwhile wait for its barrier.  Never blocks. */
 #ifndef VIRGA_SWITCH_H
 #define VIRGA_SWITCH_H 1
@@ -56,6 +56,16 @@ void ofswitch_request_stats(struct ofswitch *, uint8_t table_id, uint64_t cookie
 struct ofputil_flow_removed;
 typedef void ofswitch_removed_cb(const struct ofputil_flow_removed *, void *aux);
 void ofswitch_set_removed_cb(struct ofswitch *, ofswitch_removed_cb *, void *aux);
+
+/* Called for each packet that a flow of ours sends to the agent; may take the
+ * packet's 'resume'.  What is sent here exceeds no meter of ovs-flows/meters.def;
+ * Open vSwitch holds a hundred and drops the rest while nobody reads. */
+struct packet_in;
+typedef void ofswitch_packet_cb(struct packet_in *, void *aux);
+void ofswitch_set_packet_cb(struct ofswitch *, ofswitch_packet_cb *, void *aux);
+/* Sends one message, if there is a connection. */
+struct ofpbuf;
+void ofswitch_send_take(struct ofswitch *, struct ofpbuf *);
 
 /* Makes conntrack forget the connection whose original direction 'match' says,
  * in full, in one zone (NXT_CT_FLUSH).  Nothing is sent without a connection

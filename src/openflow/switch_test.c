@@ -7,6 +7,8 @@
 #include "byte-order.h"
 #include "node/ovs_test.h"
 #include "openflow/flow_table.h"
+#include "openflow/ofp_messages.h"
+#include "openflow/packet_in.h"
 #include "openflow/pipeline.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-monitor.h"
@@ -363,6 +365,95 @@ test_removed_flows_are_told(void **state)
     until(cookie == UINT64_C(0x560b000000000000));
 }
 
+/* --- Packets -------------------------------------------------------------------- */
+
+static struct {
+    int n;
+    struct packet_in last; /* Without what it borrowed. */
+} packets;
+
+static void
+packet_cb(struct packet_in *p, void *aux)
+{
+    packets.n++;
+    ofpbuf_delete(packets.last.resume);
+    packets.last = *p;
+    p->resume = NULL;
+}
+
+/* UDP to 10.0.0.2, put into table 0. */
+static void
+inject(void)
+{
+    free(ovs_test_sh("ovs-ofctl -OOpenFlow15 packet-out br-int 'in_port=CONTROLLER packet="
+                     "020000000002020000000001080045000020000000004011"
+                     "66c90a0000010a0000020fa00050000c0000deadbeef actions=resubmit(,0)'"));
+}
+
+static void
+assert_packets(uint32_t nw_dst, int n)
+{
+    char *match = xasprintf("table=1,ip,nw_dst=10.0.0.%u", nw_dst & 0xff);
+    char *expected = xasprintf("n_packets=%d,", n);
+    assert_dump(match, expected, true);
+    free(match);
+    free(expected);
+}
+
+static void
+test_packets(void **state)
+{
+    memset(&packets, 0, sizeof packets);
+    ofswitch_set_packet_cb(sw, packet_cb, NULL);
+    want(1, 0, 10, 1, 0x0a000002,
+         "controller(max_len=128,userdata=56.01.01.00.00.00.01.09,meter_id=1)");
+    sync_now();
+    inject();
+    until(packets.n == 1);
+    assert_int_equal(packets.last.features, VIRGA_USERDATA_REJECT);
+    assert_int_equal(packets.last.id, 0x109);
+    assert_null(packets.last.resume);
+    assert_null(ofswitch_last_error(sw)); /* Meters that were there are no error. */
+    char *meters = ovs_test_sh("ovs-ofctl -OOpenFlow15 dump-meters br-int");
+    assert_non_null(strstr(meters, "meter=1 pktps burst"));
+    free(meters);
+}
+
+/* A packet that is held goes on when it is told to, and not before. */
+static void
+test_held_packet(void **state)
+{
+    memset(&packets, 0, sizeof packets);
+    ofswitch_set_packet_cb(sw, packet_cb, NULL);
+    want(1, 0, 10, 1, 0x0a000002,
+         "controller(userdata=56.01.04.00.00.00.00.00,pause),goto_table:1");
+    want(2, 1, 10, 1, 0x0a000002, "drop");
+    sync_now();
+    inject();
+    until(packets.n == 1);
+    assert_packets(0x0a000002, 0);
+    assert_non_null(packets.last.resume);
+    ofswitch_send_take(sw, packets.last.resume);
+    packets.last.resume = NULL;
+    want(3, 1, 10, 1, 0x0a000003, "drop");
+    sync_now(); /* A barrier. */
+    assert_packets(0x0a000002, 1);
+}
+
+static void
+test_packet_out(void **state)
+{
+    static const uint8_t frame[60] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45 };
+    struct in6_addr vtep = { .s6_addr = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0,
+                                          9 } };
+    sync_now();
+    ofswitch_send_take(sw, ofp_message_packet_out(frame, sizeof frame, 1, NULL, 0));
+    ofswitch_send_take(sw, ofp_message_packet_out(frame, sizeof frame, 1, &vtep, 4097));
+    want(1, 0, 10, 1, 0x0a000002, "drop");
+    sync_now();
+    assert_null(ofswitch_last_error(sw));
+}
+
 int
 main(void)
 {
@@ -380,6 +471,9 @@ main(void)
         TEST(test_epoch_names_the_bundle),
         TEST(test_statistics),
         TEST(test_removed_flows_are_told),
+        TEST(test_packets),
+        TEST(test_held_packet),
+        TEST(test_packet_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
