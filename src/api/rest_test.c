@@ -19,8 +19,9 @@ test_discovery(void **state OVS_UNUSED)
     assert_at(json, "groups/0/name", "networking.k8s.io");
     assert_at(json, "groups/0/preferredVersion/groupVersion", "networking.k8s.io/v1");
     assert_at(json, "groups/1/preferredVersion/groupVersion", "net.alpha.kubernetes.io/v1alpha1");
-    assert_at(json, "groups/2/preferredVersion/groupVersion", "extensions/v1beta1");
-    assert_int_equal(json_array_size(at(json, "groups")), 3);
+    assert_at(json, "groups/2/preferredVersion/groupVersion", "policy.networking.k8s.io/v1alpha2");
+    assert_at(json, "groups/3/preferredVersion/groupVersion", "extensions/v1beta1");
+    assert_int_equal(json_array_size(at(json, "groups")), 4);
     json_decref(json);
 
     json = do_request(f, "GET /apis/networking.k8s.io/v1", NULL, 200);
@@ -167,9 +168,9 @@ test_unknown_group_is_plain_text(void **state OVS_UNUSED)
 {
     struct fixture *f = fixture_create(0);
     static const char *const lines[] = {
-        "GET /apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
-        "GET /apis/policy.networking.k8s.io/v1alpha2",
-        "GET /apis/policy.networking.k8s.io",
+        "GET /apis/policy.example/v1alpha2/clusternetworkpolicies",
+        "GET /apis/policy.example/v1alpha2",
+        "GET /apis/policy.example",
         "GET /api/v2",
         "GET /",
         "GET /nothing",

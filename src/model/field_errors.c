@@ -86,6 +86,7 @@ static const struct {
     [FIELD_NOT_SUPPORTED] = { "FieldValueNotSupported", "Unsupported value", true },
     [FIELD_DUPLICATE] = { "FieldValueDuplicate", "Duplicate value", true },
     [FIELD_FORBIDDEN] = { "FieldValueForbidden", "Forbidden", false },
+    [FIELD_TOO_LONG] = { "FieldValueTooLong", "Too long", false },
     [FIELD_TOO_MANY] = { "FieldValueTooMany", "Too many", true },
     [FIELD_TYPE_INVALID] = { "FieldValueTypeInvalid", "Invalid value", true },
 };

@@ -15,6 +15,7 @@ enum field_error_type {
     FIELD_NOT_SUPPORTED, /* FieldValueNotSupported: "Unsupported value" */
     FIELD_DUPLICATE,     /* FieldValueDuplicate: "Duplicate value" */
     FIELD_FORBIDDEN,     /* FieldValueForbidden: "Forbidden" */
+    FIELD_TOO_LONG,      /* FieldValueTooLong: "Too long" */
     FIELD_TOO_MANY,      /* FieldValueTooMany: "Too many" */
     FIELD_TYPE_INVALID,  /* FieldValueTypeInvalid: wrong JSON type */
 };

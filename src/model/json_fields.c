@@ -67,6 +67,15 @@ put_path(const struct json_field *f, struct ds *ds)
     }
 }
 
+char *
+json_field_path(const struct json_field *f)
+{
+    struct ds path = DS_EMPTY_INITIALIZER;
+
+    put_path(f, &path);
+    return ds_steal_cstr(&path);
+}
+
 static void
 add_error(const struct json_field *f, enum field_error_type type, const json_t *value,
           const char *detail)

@@ -45,6 +45,9 @@ bool json_field_bool(const struct json_field *);
 /* True if it is an integer. */
 bool json_field_integer(const struct json_field *, int64_t *);
 
+/* "spec.ingress[0].from"; "" for the root.  The caller frees. */
+char *json_field_path(const struct json_field *);
+
 /* An error about this place, with its value. */
 void json_field_error(const struct json_field *, enum field_error_type, const char *detail_fmt,
                       ...) __attribute__((format(printf, 3, 4)));

@@ -19,6 +19,7 @@ VALIDATOR(k8s_namespace)
 VALIDATOR(k8s_node)
 VALIDATOR(k8s_pod)
 VALIDATOR(network_policy)
+VALIDATOR(ordered_policy)
 
 static const struct {
     const char *key; /* resource_kind's. */
@@ -30,6 +31,9 @@ static const struct {
     { "networkpolicies.networking.k8s.io", network_policy_validate },
     { "networkpolicies.extensions", network_policy_validate },
     { "networkpolicys.net.alpha.kubernetes.io", network_policy_validate },
+    { "clusternetworkpolicies.policy.networking.k8s.io", ordered_policy_validate },
+    { "adminnetworkpolicies.policy.networking.k8s.io", ordered_policy_validate },
+    { "baselineadminnetworkpolicies.policy.networking.k8s.io", ordered_policy_validate },
 };
 
 /* A string that must be there; NULL with an error added. */

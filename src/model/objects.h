@@ -86,7 +86,7 @@ struct policy_peer {
 };
 
 struct policy_port {
-    uint8_t protocol; /* IPPROTO_* ; absent decodes as TCP. */
+    uint8_t protocol; /* IPPROTO_* ; absent decodes as TCP.  See also ordered_rule. */
     const char *name; /* Interned; NULL if numeric or absent. */
     uint16_t first;   /* With port absent: 0..65535. */
     uint16_t last;
@@ -143,5 +143,7 @@ void network_policy_destroy(struct network_policy *);
  * (API server, "virgactl apply") needs.  Also checks apiVersion, kind and
  * metadata (names, namespaces, labels). */
 void object_validate(const json_t *, struct field_errors *);
+
+#include "model/ordered_policy.h"
 
 #endif

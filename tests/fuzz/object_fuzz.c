@@ -39,6 +39,7 @@ DECODE(k8s_namespace)
 DECODE(k8s_pod)
 DECODE(k8s_node)
 DECODE(network_policy)
+DECODE(ordered_policy)
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -53,6 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     k8s_pod_try(json);
     k8s_node_try(json);
     network_policy_try(json);
+    ordered_policy_try(json);
     field_errors_init(&errors);
     object_validate(json, &errors);
     field_errors_uninit(&errors);
