@@ -4,6 +4,7 @@
 
 #include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-flow.h"
+#include "openflow/packet_in.h"
 #include "flow.h"
 #include "packets.h"
 
@@ -68,6 +69,21 @@ void
 put_goto(struct flow_draft *d, enum pipeline_table table)
 {
     ofpact_put_GOTO_TABLE(&d->actions)->table_id = table;
+}
+
+void
+put_controller(struct flow_draft *d, uint8_t features, uint32_t id, uint16_t max_len,
+               enum pipeline_meter meter)
+{
+    struct virga_userdata u = packet_in_userdata(features, id);
+    struct ofpact_controller *oc = ofpact_put_CONTROLLER(&d->actions);
+    oc->max_len = max_len;
+    oc->reason = OFPR_ACTION;
+    oc->meter_id = meter;
+    ofpbuf_put(&d->actions, &u, sizeof u);
+    oc = d->actions.header;
+    oc->userdata_len = sizeof u;
+    ofpact_finish_CONTROLLER(&d->actions, &oc);
 }
 
 void

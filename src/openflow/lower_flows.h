@@ -46,6 +46,9 @@ void flow_draft_emit_counted(struct flow_draft *, const struct flow_sink *, enum
 
 /* Actions. */
 void put_goto(struct flow_draft *, enum pipeline_table);
+/* A copy to the agent, the first 'max_len' bytes, within 'meter'. */
+void put_controller(struct flow_draft *, uint8_t features, uint32_t id, uint16_t max_len,
+                    enum pipeline_meter);
 void put_eth_dst(struct flow_draft *, struct eth_addr);
 /* dst_identity, dst_network, target, out_port, eth_dst; then to table zone. */
 void put_destination(struct flow_draft *, uint32_t identity, uint32_t network,

@@ -35,6 +35,12 @@ enum pipeline_port {
 #undef PORT
 };
 
+enum pipeline_meter {
+#define METER(NAME, ID, RATE, BURST, HELP) METER_##NAME = ID,
+#include "ovs-flows/meters.def"
+#undef METER
+};
+
 enum pipeline_drop {
 #define DROP(NAME, INDEX, HELP) DROP_##NAME = INDEX,
 #include "ovs-flows/drops.def"

@@ -18,6 +18,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "programs/virga-agent/packets.h"
 #include "programs/virga-agent/revoke.h"
 #include "programs/virga-agent/revoke_edge.h"
 #include "stats/collector.h"
@@ -58,6 +59,7 @@ struct agent {
     uint64_t confirmed; /* By the switch, when the CNI server last looked. */
     struct revoke_edge *revoke_edge;
     struct revoke *revoke;
+    struct packets *packets;
     struct collector *collector;
     struct gateway *gateway;
     struct underlay *underlay;
@@ -191,12 +193,22 @@ ctl_revocation(struct unixctl_conn *conn, int argc, const char *argv[], void *ag
 }
 
 static void
+ctl_packets(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    packets_format(agent->packets, &s);
+    reply_take(conn, &s);
+}
+
+static void
 register_commands(struct agent *agent)
 {
     unixctl_command_register("show", "", 0, 0, ctl_show, agent);
     unixctl_command_register("flows/desired", "", 0, 0, ctl_flows, agent);
     unixctl_command_register("flows/check", "", 0, 0, ctl_check, agent);
     unixctl_command_register("flows/audit", "", 0, 0, ctl_audit, agent);
+    unixctl_command_register("packets/show", "", 0, 0, ctl_packets, agent);
     unixctl_command_register("revocation/show", "", 0, 0, ctl_revocation, agent);
     unixctl_command_register("records/show", "", 0, 0, ctl_records, agent);
 }
@@ -247,6 +259,7 @@ create_flows(struct agent *agent, const struct agent_options *opt)
     char *target = xasprintf("unix:%s/%s.mgmt", opt->ovs_rundir, BRIDGE);
     agent->sw = ofswitch_create(target);
     free(target);
+    agent->packets = packets_create(agent->sw, agent->records);
     agent->collector = collector_create(agent->store, agent->sw, COLLECTOR_INTERVAL_MS);
     agent->revoke_edge = revoke_edge_create(agent->sw, opt->ovs_rundir);
     agent->revoke = revoke_create(&(struct revoke_options){
@@ -292,6 +305,7 @@ agent_destroy(struct agent *agent)
     }
     cni_server_destroy(agent->cni);
     collector_destroy(agent->collector);
+    packets_destroy(agent->packets);
     ofswitch_destroy(agent->sw);
     revoke_destroy(agent->revoke);
     revoke_edge_destroy(agent->revoke_edge); /* The switch may call it to the end. */
