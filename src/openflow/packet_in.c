@@ -9,6 +9,9 @@
 #include "openvswitch/ofpbuf.h"
 #include "packets.h"
 
+/* What is held must fit into a message again, with its fields. */
+enum { MAX_RESUMED = 60000 };
+
 struct virga_userdata
 packet_in_userdata(uint8_t features, uint32_t id)
 {
@@ -70,13 +73,14 @@ packet_in_decode(const struct ofp_header *oh, struct packet_in *p)
 
     memset(p, 0, sizeof *p);
     if (ofputil_decode_packet_in(oh, true, NULL, NULL, &pin, &total_len, &buffer_id, &continuation)
+        || pin.reason != OFPR_ACTION /* The library aborts when it encodes some others. */
         || !read_userdata(pin.userdata, pin.userdata_len, p)) {
         return false;
     }
     read_metadata(&pin.flow_metadata, p);
     p->frame = pin.packet;
     p->frame_len = pin.packet_len;
-    if (continuation.size) {
+    if (continuation.size && pin.packet_len + continuation.size <= MAX_RESUMED) {
         p->resume = ofputil_encode_resume(&pin, &continuation, OFPUTIL_P_OF15_OXM);
     }
     return true;
