@@ -1,0 +1,60 @@
+"""W8: bulk TCP, and what it costs the switch."""
+import json
+import subprocess
+
+from benchlib import lab as labs
+from benchlib import processes
+from benchlib.context import BenchError
+from benchlib.table import Row
+from lablib.system import in_netns, run as command
+
+NAME = "W8"
+TITLE = "throughput: iperf3, and Gbit/s for each core that ovs-vswitchd takes"
+PEERS = ("virga", "ct", "ovn")
+STREAMS = (1, 8)
+PORT = 7000
+ROWS = tuple(Row(f"{way}_{n}{suffix}", unit, f"{words}, {n} stream{'s' if n > 1 else ''}{of}",
+                 ((">=", 1, "ovn"),))
+             for way, words in (("near", "one node"), ("far", "two nodes")) for n in STREAMS
+             for suffix, unit, of in (("", "Gbit/s", ""), ("_per_cpu", "Gbit/s", " per core")))
+
+
+def iperf(ctx, lab, pods, client, streams):
+    seconds = max(1, round(4 * min(ctx.scale, 1)))
+    server = subprocess.Popen(in_netns(pods.netns("server"),
+                                       ["iperf3", "-s", "-1", "-p", str(PORT), "--forceflush"]),
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        while "listening" not in server.stdout.readline():
+            if server.poll() is not None:
+                raise BenchError("iperf3 does not listen")
+        pids = labs.vswitchd_pids(lab)
+        before = processes.watch(pids)
+        done = command(in_netns(pods.netns(client),
+                                ["iperf3", "-c", pods.ips["server"], "-p", str(PORT), "-J", "-t",
+                                 str(seconds), "-P", str(streams)]), timeout=60 + seconds)
+        cpu = sum(processes.spent(pids, before).values())
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+    end = json.loads(done.stdout)["end"]["sum_received"]
+    gbits = end["bits_per_second"] / 1e9
+    return gbits, gbits * end["seconds"] / max(cpu, 0.01)
+
+
+def measure(ctx, lab, pods):
+    figures = {}
+    for way in ("near", "far"):
+        for n in STREAMS:
+            figures[f"{way}_{n}"], figures[f"{way}_{n}_per_cpu"] = iperf(ctx, lab, pods, way, n)
+    return figures
+
+
+def run(ctx):
+    lab = labs.start(ctx)
+    pods, bridge = labs.VirgaPods(lab), labs.CtBridge(lab)
+    result = ctx.in_turn({"virga": lambda: measure(ctx, lab, pods),
+                          "ct": lambda: measure(ctx, lab, bridge)})
+    labs.stop(lab)
+    return result
