@@ -93,13 +93,6 @@ cidr_decode(const struct json_field *f, const char *text, struct prefix *p)
     return ok;
 }
 
-/* IPv4 addresses lie inside ::/0 in our form of them, but not in people's. */
-static bool
-is_strict_subset(const struct prefix *p, const struct prefix *of)
-{
-    return prefix_is_ip4(p) == prefix_is_ip4(of) && p->plen > of->plen && prefix_covers(of, p);
-}
-
 static void
 except_decode(const struct json_field *f, bool cidr_ok, struct policy_peer *peer)
 {
@@ -113,7 +106,7 @@ except_decode(const struct json_field *f, bool cidr_ok, struct policy_peer *peer
     if (!cidr_decode(f, text, &p) || !cidr_ok) {
         return;
     }
-    if (!is_strict_subset(&p, &peer->cidr)) {
+    if (!prefix_is_strict_subset(&p, &peer->cidr)) {
         json_field_error_text(f, FIELD_INVALID, text, "must be a strict subset of `cidr`");
         return;
     }

@@ -381,3 +381,9 @@ port_number_decode(const struct json_field *f)
     }
     return number;
 }
+
+bool
+prefix_is_strict_subset(const struct prefix *p, const struct prefix *of)
+{
+    return prefix_is_ip4(p) == prefix_is_ip4(of) && p->plen > of->plen && prefix_covers(of, p);
+}

@@ -48,4 +48,7 @@ uint8_t protocol_decode_any_case(const struct json_field *port);
 /* An integer of 1 to 65535; 0 if absent, or with an error added. */
 uint16_t port_number_decode(const struct json_field *);
 
+/* IPv4 addresses lie inside ::/0 in our form of them, but not in people's. */
+bool prefix_is_strict_subset(const struct prefix *, const struct prefix *of);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/groups.h"
 #include "model/object_decode.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/util.h"
@@ -20,6 +21,14 @@ VALIDATOR(k8s_node)
 VALIDATOR(k8s_pod)
 VALIDATOR(network_policy)
 VALIDATOR(ordered_policy)
+VALIDATOR(policy_group)
+VALIDATOR(network_group)
+
+static void
+group_policy_validate(const json_t *json, struct field_errors *e)
+{
+    ordered_policy_destroy(group_policy_decode(json, e));
+}
 
 static const struct {
     const char *key; /* resource_kind's. */
@@ -34,6 +43,9 @@ static const struct {
     { "clusternetworkpolicies.policy.networking.k8s.io", ordered_policy_validate },
     { "adminnetworkpolicies.policy.networking.k8s.io", ordered_policy_validate },
     { "baselineadminnetworkpolicies.policy.networking.k8s.io", ordered_policy_validate },
+    { "policygroups.virga.dev", policy_group_validate },
+    { "networkgroups.virga.dev", network_group_validate },
+    { "grouppolicies.virga.dev", group_policy_validate },
 };
 
 /* A string that must be there; NULL with an error added. */

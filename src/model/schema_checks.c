@@ -140,6 +140,14 @@ schema_one_member(const struct json_field *f, struct json_field *member)
 }
 
 void
+schema_some_member(const struct json_field *f, bool has_some)
+{
+    if (!has_some) {
+        too_few_error(f, 0, "properties");
+    }
+}
+
+void
 schema_set_of_strings(const struct json_field *list, size_t n)
 {
     for (size_t i = 1; i < n; i++) {

@@ -29,6 +29,10 @@ size_t schema_list(const struct json_field *, size_t min, size_t max);
  * is not so, with an error unless it is absent. */
 bool schema_one_member(const struct json_field *, struct json_field *member);
 
+/* Adds an error about an object that may have any members but not none, if
+ * 'has_some' is false. */
+void schema_some_member(const struct json_field *, bool has_some);
+
 /* Adds an error for each of the first 'n' strings that stands in the list
  * before. */
 void schema_set_of_strings(const struct json_field *list, size_t n);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "model/groups.h"
 #include "model/objects.h"
 #include "openvswitch/dynamic-string.h"
 
@@ -40,6 +41,33 @@ DECODE(k8s_pod)
 DECODE(k8s_node)
 DECODE(network_policy)
 DECODE(ordered_policy)
+DECODE(policy_group)
+DECODE(network_group)
+#define group_policy ordered_policy
+#define group_policy_destroy ordered_policy_destroy
+DECODE(group_policy)
+
+/* Sorted, and none covers its neighbour; each address in one at most. */
+static void
+prefixes_try(const json_t *json)
+{
+    struct field_errors errors;
+
+    field_errors_init(&errors);
+    struct network_group *group = network_group_decode(json, &errors);
+    size_t n = 0;
+    struct prefix *prefixes = group ? network_group_prefixes(group, &n) : NULL;
+
+    for (size_t i = 1; prefixes && i < n; i++) {
+        if (prefix_compare(&prefixes[i - 1], &prefixes[i]) >= 0
+            || prefix_covers(&prefixes[i - 1], &prefixes[i])) {
+            abort();
+        }
+    }
+    free(prefixes);
+    network_group_destroy(group);
+    field_errors_uninit(&errors);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,6 +83,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     k8s_node_try(json);
     network_policy_try(json);
     ordered_policy_try(json);
+    policy_group_try(json);
+    network_group_try(json);
+    group_policy_try(json);
+    prefixes_try(json);
     field_errors_init(&errors);
     object_validate(json, &errors);
     field_errors_uninit(&errors);
