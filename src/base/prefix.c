@@ -161,6 +161,25 @@ prefix_compare(const struct prefix *a, const struct prefix *b)
     return cmp ? cmp : (int) a->plen - (int) b->plen;
 }
 
+bool
+prefixes_are_disjoint(const struct prefix *a, size_t n)
+{
+    const struct prefix *last[2] = { NULL, NULL };
+
+    /* In this order a prefix comes right before what it covers, but for the
+     * other family, which may stand between. */
+    for (size_t i = 0; i < n; i++) {
+        const struct prefix **before = &last[prefix_is_ip4(&a[i])];
+
+        if ((i && prefix_compare(&a[i - 1], &a[i]) >= 0)
+            || (*before && prefix_covers(*before, &a[i]))) {
+            return false;
+        }
+        *before = &a[i];
+    }
+    return true;
+}
+
 struct prefix
 prefix_host(const struct in6_addr *addr)
 {

@@ -40,6 +40,8 @@ void prefix_normalize(struct prefix *);
 bool prefix_contains(const struct prefix *outer, const struct in6_addr *);
 bool prefix_covers(const struct prefix *outer, const struct prefix *inner);
 int prefix_compare(const struct prefix *, const struct prefix *);
+/* True if 'a' is sorted and none of the 'n' lies within another. */
+bool prefixes_are_disjoint(const struct prefix *a, size_t n);
 struct prefix prefix_host(const struct in6_addr *);
 
 /* The smallest list of prefixes that is 'p' without 'holes' ('n' of them; in

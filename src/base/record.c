@@ -7,6 +7,23 @@
 
 #include "util.h"
 
+const char *const rule_direction_names[] = {
+    [RULE_EGRESS] = "egress",
+    [RULE_INGRESS] = "ingress",
+};
+const char *const rule_tier_names[] = {
+    [TIER_ADMIN] = "admin",
+    [TIER_GROUP] = "group",
+    [TIER_NETWORKPOLICY] = "networkpolicy",
+    [TIER_BASELINE] = "baseline",
+};
+const char *const rule_action_names[] = {
+    [RULE_ALLOW] = "allow",   [RULE_ISOLATE] = "isolate", [RULE_DENY] = "deny",
+    [RULE_REJECT] = "reject", [RULE_PASS] = "pass",
+};
+BUILD_ASSERT_DECL(ARRAY_SIZE(rule_tier_names) == N_RULE_TIERS);
+BUILD_ASSERT_DECL(ARRAY_SIZE(rule_action_names) == N_RULE_ACTIONS);
+
 static void *
 record_alloc(size_t size, enum record_kind kind, uint32_t key)
 {
@@ -57,6 +74,20 @@ prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t
     return true;
 }
 
+static bool
+strings_equal(char *const *a, size_t na, char *const *b, size_t nb)
+{
+    if (na != nb) {
+        return false;
+    }
+    for (size_t i = 0; i < na; i++) {
+        if (strcmp(a[i], b[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void *
 array_clone(const void *a, size_t n, size_t size)
 {
@@ -100,7 +131,9 @@ set_equal(const struct rec_set *a, const struct rec_set *b)
 {
     return str_equal(a->selector, b->selector)
            && array_equal(a->identities, a->n_identities, b->identities, b->n_identities,
-                          sizeof *a->identities);
+                          sizeof *a->identities)
+           && prefixes_equal(a->prefixes, a->n_prefixes, b->prefixes, b->n_prefixes)
+           && strings_equal(a->domains, a->n_domains, b->domains, b->n_domains);
 }
 
 static bool
@@ -119,16 +152,23 @@ ports_equal(const struct rec_rule *a, const struct rec_rule *b)
 }
 
 static bool
-rule_equal(const struct rec_rule *a, const struct rec_rule *b)
+peers_equal(const struct rec_rule *a, const struct rec_rule *b)
 {
-    return a->direction == b->direction && a->tier == b->tier && a->priority == b->priority
-           && a->action == b->action && a->vni == b->vni && a->subject == b->subject
-           && a->any_peer == b->any_peer && a->index == b->index && str_equal(a->policy, b->policy)
-           && ports_equal(a, b)
+    return a->any_peer == b->any_peer && a->any_pod == b->any_pod
            && array_equal(a->peer_sets, a->n_peer_sets, b->peer_sets, b->n_peer_sets,
                           sizeof *a->peer_sets)
            && prefixes_equal(a->peer_prefixes, a->n_peer_prefixes, b->peer_prefixes,
                              b->n_peer_prefixes);
+}
+
+static bool
+rule_equal(const struct rec_rule *a, const struct rec_rule *b)
+{
+    return a->direction == b->direction && a->tier == b->tier && a->priority == b->priority
+           && a->rank == b->rank && a->action == b->action && a->log == b->log
+           && a->dry_run == b->dry_run && a->vni == b->vni && a->subject == b->subject
+           && a->index == b->index && str_equal(a->policy, b->policy) && peers_equal(a, b)
+           && ports_equal(a, b);
 }
 
 bool
@@ -204,6 +244,11 @@ set_clone(const struct rec_set *src)
 
     s->selector = nullable_xstrdup(src->selector);
     s->identities = array_clone(src->identities, src->n_identities, sizeof *src->identities);
+    s->prefixes = array_clone(src->prefixes, src->n_prefixes, sizeof *src->prefixes);
+    s->domains = array_clone(src->domains, src->n_domains, sizeof *src->domains);
+    for (size_t i = 0; i < s->n_domains; i++) {
+        s->domains[i] = xstrdup(src->domains[i]);
+    }
     return &s->r;
 }
 
@@ -273,6 +318,11 @@ record_uninit(struct record *r)
         struct rec_set *s = (struct rec_set *) r;
         free(s->selector);
         free(s->identities);
+        free(s->prefixes);
+        for (size_t i = 0; i < s->n_domains; i++) {
+            free(s->domains[i]);
+        }
+        free(s->domains);
         break;
     }
     case RECORD_RULE: {

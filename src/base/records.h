@@ -97,21 +97,47 @@ struct rec_endpoint {
     size_t n_ips;
 };
 
-/* The identities that one selector matches; shared by the rules that use it.
- *   set 12 selector="ns{kubernetes.io/metadata.name=shop}/pod{role=frontend}" identities=256,300 */
+/* Whom one selector matches; shared by the rules that use it.  A peer is in
+ * the set by its identity, by its address in one of the prefixes, or (egress
+ * only) by an address that an agent has learned for one of the domains.
+ * Subjects are members by identity alone.  Text form, empty lists left out:
+ *   set 12 selector="ns{kubernetes.io/metadata.name=shop}/pod{role=frontend}" identities=256,300
+ *          prefixes=10.0.0.0/8,2001:db8::/32 domains=*.b.example,a.example */
 struct rec_set {
     struct record r;      /* key: set id, 1.. */
     char *selector;       /* Canonical text of the selector; unique. */
     uint32_t *identities; /* Sorted, unique. */
     size_t n_identities;
+    struct prefix *prefixes; /* Sorted; none covers another. */
+    size_t n_prefixes;
+    char **domains; /* domain_pattern_is_valid(); sorted by strcmp(), unique. */
+    size_t n_domains;
 };
 
 enum rule_direction { RULE_EGRESS, RULE_INGRESS };
+enum { N_RULE_DIRECTIONS = RULE_INGRESS + 1 };
 enum rule_action {
-    RULE_ALLOW,
-    RULE_ISOLATE, /* Default deny: drops what no rule of the tier allows. */
+    RULE_ALLOW,   /* Final. */
+    RULE_ISOLATE, /* Tier networkpolicy only: drops what no rule of the tier allows. */
+    RULE_DENY,    /* This and the next only in the ordered tiers.  Final: dropped. */
+    RULE_REJECT,  /* Final: dropped, and the sender is told (TCP RST, ICMP unreachable). */
+    RULE_PASS,    /* Leaves the tier: the next decides. */
 };
+enum { N_RULE_ACTIONS = RULE_PASS + 1 };
+
+/* Tiers are asked in this order, per direction.
+ *
+ * Admin, group and baseline are ordered: the rule of lowest rank that matches
+ * decides.  Networkpolicy is a union: any allow is final, else isolation is;
+ * a subject that is not isolated goes on to baseline.  What no tier decides is
+ * allowed.  An action out of its place denies: isolate in an ordered tier is
+ * deny, and in tier networkpolicy all but allow are isolate. */
 enum rule_tier { TIER_ADMIN, TIER_GROUP, TIER_NETWORKPOLICY, TIER_BASELINE };
+enum { N_RULE_TIERS = TIER_BASELINE + 1 };
+enum { RULE_RANK_MAX = 60000 };
+/* Words of the text form, the schema and the API. */
+extern const char *const rule_direction_names[], *const rule_tier_names[];
+extern const char *const rule_action_names[];
 
 /* A range of transport ports; protocol in both families. */
 struct rule_port {
@@ -122,22 +148,40 @@ struct rule_port {
 
 /* One rule of a policy, in identities.  It applies to packets whose subject
  * (source for egress, destination for ingress) is in 'subject', whose peer is
- * in one of 'peer_sets' or 'peer_prefixes' (by identity, by address), and
- * whose protocol and destination port are in 'ports'.  any_peer, any_port:
+ * in one of 'peer_sets' or 'peer_prefixes' (see struct rec_set; by address),
+ * and whose protocol and destination port are in 'ports'.  any_peer, any_port:
  * that clause holds for everything, also for protocols without ports.
- * A rule with neither any_peer nor peers matches nothing.
+ * any_pod: the peer clause holds for every endpoint of the cluster, beside
+ * sets and prefixes.  A rule with neither any_peer, any_pod nor peers matches
+ * nothing.
+ *
+ * 'rank' orders the rules of one (tier, direction) of an ordered tier; each
+ * rule has its own, except that the records that together are one rule of one
+ * policy share it.  It is 0 in tier networkpolicy, where 'priority' says who
+ * gets the credit if several rules allow a packet.
+ *
+ * A dry_run rule decides nothing.  It counts and, with 'log', reports the
+ * packets that it would decide if all dry-run rules were in force.
  *   rule 9 ingress tier=networkpolicy priority=0 action=allow vni=4097
  *          subject=3 peers=set:12,10.0.0.0/8 ports=tcp:6379,udp:1000-2000
- *          policy=NetworkPolicy/shop/redis index=0 */
+ *          policy=NetworkPolicy/shop/redis index=0
+ *   rule 10 egress tier=admin priority=5 rank=3000 action=deny vni=0
+ *          subject=3 peers=pods ports=any
+ *          policy=ClusterNetworkPolicy//quiet index=2 flags=log,dry-run
+ * (rank and flags are left out if 0 and empty). */
 struct rec_rule {
     struct record r; /* key: rule id, 1.. ; also the conjunction id. */
     enum rule_direction direction;
     enum rule_tier tier;
-    int32_t priority; /* Within the tier; lower decides first. */
+    int32_t priority; /* The policy's own number. */
+    uint16_t rank;    /* 1..RULE_RANK_MAX, lower decides first; 0: no order. */
     enum rule_action action;
+    bool log;         /* Report the first packet of each connection. */
+    bool dry_run;     /* Not in force. */
     uint32_t vni;     /* The subjects' network; 0: subjects of any network. */
     uint32_t subject; /* Set id. */
     bool any_peer;
+    bool any_pod;        /* Every peer with identity >= IDENTITY_FIRST. */
     uint32_t *peer_sets; /* Sorted, unique. */
     size_t n_peer_sets;
     struct prefix *peer_prefixes; /* Sorted, disjoint per ipBlock. */

@@ -19,12 +19,21 @@ static const char sample[] =
     "endpoint 7 name=shop/redis-0 uid=5e1f vni=4097 identity=256 node=1 "
     "mac=02:56:0a:80:01:02 ips=10.128.1.2\n"
     "set 12 selector=\"ns{a in (x,y)}/pod{say=\\\"hi\\\"} \" identities=256,300\n"
-    "set 13 selector=\"\" identities=\n"
+    "set 13 selector=\"\"\n"
+    "set 14 selector=nets identities=256 prefixes=::/0,10.0.0.0/8 "
+    "domains=*.b.example,a.example\n"
+    "set 15 selector=names domains=c.example\n"
     "rule 9 ingress tier=networkpolicy priority=-5 action=allow vni=4097 subject=12 "
     "peers=set:12,set:13,10.0.0.0/8,2001:db8::/32 ports=tcp:6379,udp:1000-2000,sctp:0-65535 "
     "policy=NetworkPolicy/shop/redis index=3\n"
     "rule 10 egress tier=admin priority=7 action=isolate vni=0 subject=13 peers=any ports=any "
-    "policy=NetworkPolicy/shop/redis index=-1\n";
+    "policy=NetworkPolicy/shop/redis index=-1\n"
+    "rule 11 egress tier=baseline priority=8 rank=60000 action=deny vni=0 subject=13 "
+    "peers=pods,set:14 ports=any policy=ClusterNetworkPolicy//x index=0 flags=log,dry-run\n"
+    "rule 12 egress tier=group priority=8 rank=1 action=reject vni=0 subject=13 peers=any,pods "
+    "ports=any policy=p index=0 flags=log\n"
+    "rule 13 egress tier=group priority=8 rank=2 action=pass vni=0 subject=13 peers=pods "
+    "ports=any policy=p index=0 flags=dry-run\n";
 
 static struct records *
 must_parse(const char *text)
@@ -83,6 +92,18 @@ test_refuses(void **state)
     assert_refused("identity 1 vni=2 labels=x extra", "nothing more expected");
     assert_refused("identity 1 vni=2 labels=\"x", "quote is not closed");
     assert_refused("set 1 selector=x identities=5,4", "sorted and unique");
+    assert_refused("set 1 selector=x prefixes=10.1.0.0/16,10.0.0.0/8", "must be sorted");
+    assert_refused("set 1 selector=x prefixes=10.0.0.0/8,10.1.0.0/16", "none within another");
+    assert_refused("set 1 selector=x prefixes=::/0,10.0.0.0/8,2001:db8::/32", "none within");
+    assert_refused("set 1 selector=x domains=A.example", "not a domain name in lower case");
+    assert_refused("set 1 selector=x domains=b,a", "domains must be sorted");
+    assert_refused("set 1 selector=x domains=b identities=1", "nothing more expected");
+    assert_refused("rule 1 egress tier=admin priority=0 rank=60001 action=deny vni=0 subject=1 "
+                   "peers=any ports=any policy=p index=0",
+                   "is not a number of 0 to 60000");
+    assert_refused("rule 1 egress tier=admin priority=0 action=deny vni=0 subject=1 peers=any "
+                   "ports=any policy=p index=0 flags=lag",
+                   "\"lag\" is not a flag");
     assert_refused("network 1 name=x zone=65536 subnets= gateways=", "is not a number");
     assert_refused("network 1 name=x zone=1 subnets=10.0.0.0/8 gateways=", "as many gateways");
     assert_refused("endpoint 1 name=x uid= vni=1 identity=1 node=1 mac=zz ips=1.1.1.1",
@@ -136,6 +157,14 @@ test_equal_sees_every_field(void **state)
         { "10.0.0.0/8", "10.0.0.0/9" },
         { "tcp:6379", "udp:6379" },
         { "udp:1000-2000", "udp:1000-2001" },
+        { "prefixes=::/0,", "prefixes=" },
+        { "domains=*.b.example,", "domains=" },
+        { "a.example\n", "b.example\n" },
+        { "rank=60000", "rank=59999" },
+        { "action=deny", "action=reject" },
+        { "peers=pods,", "peers=" },
+        { "flags=log,", "flags=" },
+        { "flags=log,dry-run", "flags=log" },
         { "peers=any", "peers=" },
         { "ports=any", "ports=" },
         { "index=3", "index=4" },
@@ -175,7 +204,7 @@ test_change_log(void **state)
 {
     struct records *rs = must_parse(sample);
 
-    assert_int_equal(n_changed(rs, RECORD_SET), 2);
+    assert_int_equal(n_changed(rs, RECORD_SET), 4);
     records_clear_changes(rs);
     assert_false(records_any_changes(rs));
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/domain.h"
 #include "openvswitch/dynamic-string.h"
 #include "packets.h"
 #include "util.h"
@@ -20,9 +21,6 @@ static const char *const kind_names[N_RECORD_KINDS] = {
     [RECORD_NODE] = "node",         [RECORD_NETWORK] = "network", [RECORD_IDENTITY] = "identity",
     [RECORD_ENDPOINT] = "endpoint", [RECORD_SET] = "set",         [RECORD_RULE] = "rule",
 };
-static const char *const tier_names[] = { "admin", "group", "networkpolicy", "baseline" };
-static const char *const action_names[] = { "allow", "isolate" };
-static const char *const direction_names[] = { "egress", "ingress" };
 
 /* --- Printing --------------------------------------------------------- */
 
@@ -87,9 +85,15 @@ static void
 format_set(const struct rec_set *s, struct ds *ds)
 {
     put_string(ds, "selector", s->selector);
-    ds_put_cstr(ds, " identities=");
     for (size_t i = 0; i < s->n_identities; i++) {
-        ds_put_format(ds, "%s%" PRIu32, i ? "," : "", s->identities[i]);
+        ds_put_format(ds, "%s%" PRIu32, i ? "," : " identities=", s->identities[i]);
+    }
+    if (s->n_prefixes) {
+        ds_put_cstr(ds, " prefixes=");
+        put_prefixes(ds, s->prefixes, s->n_prefixes);
+    }
+    for (size_t i = 0; i < s->n_domains; i++) {
+        ds_put_format(ds, "%s%s", i ? "," : " domains=", s->domains[i]);
     }
 }
 
@@ -120,9 +124,12 @@ format_ports(const struct rec_rule *r, struct ds *ds)
 static void
 format_peers(const struct rec_rule *r, struct ds *ds)
 {
-    bool first = !r->any_peer;
+    bool first = !r->any_peer && !r->any_pod;
 
     ds_put_cstr(ds, r->any_peer ? " peers=any" : " peers=");
+    if (r->any_pod) {
+        ds_put_cstr(ds, r->any_peer ? ",pods" : "pods");
+    }
     for (size_t i = 0; i < r->n_peer_sets; i++) {
         ds_put_format(ds, "%sset:%" PRIu32, first ? "" : ",", r->peer_sets[i]);
         first = false;
@@ -136,14 +143,21 @@ format_peers(const struct rec_rule *r, struct ds *ds)
 static void
 format_rule(const struct rec_rule *r, struct ds *ds)
 {
-    ds_put_format(ds,
-                  " %s tier=%s priority=%" PRId32 " action=%s vni=%" PRIu32 " subject=%" PRIu32,
-                  direction_names[r->direction], tier_names[r->tier], r->priority,
-                  action_names[r->action], r->vni, r->subject);
+    ds_put_format(ds, " %s tier=%s priority=%" PRId32, rule_direction_names[r->direction],
+                  rule_tier_names[r->tier], r->priority);
+    if (r->rank) {
+        ds_put_format(ds, " rank=%" PRIu16, r->rank);
+    }
+    ds_put_format(ds, " action=%s vni=%" PRIu32 " subject=%" PRIu32, rule_action_names[r->action],
+                  r->vni, r->subject);
     format_peers(r, ds);
     format_ports(r, ds);
     put_string(ds, "policy", r->policy);
     ds_put_format(ds, " index=%" PRId32, r->index);
+    if (r->log || r->dry_run) {
+        ds_put_format(ds, " flags=%s%s%s", r->log ? "log" : "", r->log && r->dry_run ? "," : "",
+                      r->dry_run ? "dry-run" : "");
+    }
 }
 
 void
@@ -257,6 +271,16 @@ scan_value(struct scan *s, const char *name)
         return empty;
     }
     return word + n + 1;
+}
+
+/* The value of "name=VALUE" if that is next; NULL, and nothing read, if not. */
+static char *
+scan_optional(struct scan *s, const char *name)
+{
+    const char *next = s->pos + strspn(s->pos, " \t");
+    size_t n = strlen(name);
+
+    return s->error || strncmp(next, name, n) || next[n] != '=' ? NULL : scan_value(s, name);
 }
 
 static uint64_t
@@ -434,15 +458,13 @@ parse_endpoint(struct scan *s, uint32_t key)
     return &e->r;
 }
 
-static struct record *
-parse_set(struct scan *s, uint32_t key)
+static void
+parse_set_identities(struct scan *s, struct rec_set *set)
 {
-    struct rec_set *set = rec_set_create(key);
+    char *list = scan_optional(s, "identities"), *item;
     size_t allocated = 0;
-    char *item;
 
-    set->selector = scan_string(s, "selector");
-    for (char *list = scan_value(s, "identities"); !s->error && (item = list_item(&list));) {
+    while (list && !s->error && (item = list_item(&list))) {
         if (set->n_identities >= allocated) {
             set->identities = x2nrealloc(set->identities, &allocated, sizeof *set->identities);
         }
@@ -452,6 +474,49 @@ parse_set(struct scan *s, uint32_t key)
         }
         set->identities[set->n_identities++] = id;
     }
+}
+
+static void
+parse_set_prefixes(struct scan *s, struct rec_set *set)
+{
+    char *list = scan_optional(s, "prefixes"), *item;
+
+    while (list && !s->error && (item = list_item(&list))) {
+        set->prefixes = append_prefix(s, set->prefixes, &set->n_prefixes, item);
+    }
+    if (!prefixes_are_disjoint(set->prefixes, set->n_prefixes)) {
+        scan_fail(s, "prefixes must be sorted, and none within another");
+    }
+}
+
+static void
+parse_set_domains(struct scan *s, struct rec_set *set)
+{
+    char *list = scan_optional(s, "domains"), *item;
+    size_t allocated = 0;
+
+    while (list && !s->error && (item = list_item(&list))) {
+        if (!domain_pattern_is_valid(item)) {
+            scan_fail(s, "\"%.40s\" is not a domain name in lower case", item);
+        } else if (set->n_domains && strcmp(set->domains[set->n_domains - 1], item) >= 0) {
+            scan_fail(s, "domains must be sorted and unique");
+        }
+        if (set->n_domains >= allocated) {
+            set->domains = x2nrealloc(set->domains, &allocated, sizeof *set->domains);
+        }
+        set->domains[set->n_domains++] = xstrdup(item);
+    }
+}
+
+static struct record *
+parse_set(struct scan *s, uint32_t key)
+{
+    struct rec_set *set = rec_set_create(key);
+
+    set->selector = scan_string(s, "selector");
+    parse_set_identities(s, set);
+    parse_set_prefixes(s, set);
+    parse_set_domains(s, set);
     return &set->r;
 }
 
@@ -464,6 +529,8 @@ parse_peers(struct scan *s, struct rec_rule *r)
     while (!s->error && (item = list_item(&list))) {
         if (!strcmp(item, "any")) {
             r->any_peer = true;
+        } else if (!strcmp(item, "pods")) {
+            r->any_pod = true;
         } else if (!strncmp(item, "set:", 4)) {
             if (r->n_peer_sets >= allocated) {
                 r->peer_sets = x2nrealloc(r->peer_sets, &allocated, sizeof *r->peer_sets);
@@ -518,21 +585,40 @@ parse_ports(struct scan *s, struct rec_rule *r)
     }
 }
 
+static void
+parse_flags(struct scan *s, struct rec_rule *r)
+{
+    char *list = scan_optional(s, "flags"), *item;
+
+    while (list && !s->error && (item = list_item(&list))) {
+        if (!strcmp(item, "log")) {
+            r->log = true;
+        } else if (!strcmp(item, "dry-run")) {
+            r->dry_run = true;
+        } else {
+            scan_fail(s, "\"%.40s\" is not a flag of a rule", item);
+        }
+    }
+}
+
 static struct record *
 parse_rule(struct scan *s, uint32_t key)
 {
     struct rec_rule *r = rec_rule_create(key);
 
-    r->direction = scan_enum(s, scan_word(s), direction_names, ARRAY_SIZE(direction_names));
-    r->tier = scan_enum(s, scan_value(s, "tier"), tier_names, ARRAY_SIZE(tier_names));
+    r->direction = scan_enum(s, scan_word(s), rule_direction_names, N_RULE_DIRECTIONS);
+    r->tier = scan_enum(s, scan_value(s, "tier"), rule_tier_names, N_RULE_TIERS);
     r->priority = scan_int(s, "priority");
-    r->action = scan_enum(s, scan_value(s, "action"), action_names, ARRAY_SIZE(action_names));
+    char *rank = scan_optional(s, "rank");
+    r->rank = rank && !s->error ? parse_number(s, rank, RULE_RANK_MAX) : 0;
+    r->action = scan_enum(s, scan_value(s, "action"), rule_action_names, N_RULE_ACTIONS);
     r->vni = scan_number(s, "vni", UINT32_MAX);
     r->subject = scan_number(s, "subject", UINT32_MAX);
     parse_peers(s, r);
     parse_ports(s, r);
     r->policy = scan_string(s, "policy");
     r->index = scan_int(s, "index");
+    parse_flags(s, r);
     return &r->r;
 }
 

@@ -55,13 +55,30 @@ put_selector(const char *selector, struct ds *out)
     free(pod);
 }
 
+/* Selectors of addresses and names have no text but their members. */
+static void
+put_members(const struct rec_set *set, struct ds *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < set->n_prefixes; i++, separator = ", ") {
+        ds_put_cstr(out, separator);
+        prefix_format(&set->prefixes[i], out);
+    }
+    for (size_t i = 0; i < set->n_domains; i++, separator = ", ") {
+        ds_put_format(out, "%s%s", separator, set->domains[i]);
+    }
+}
+
 static void
 put_set(const struct records *records, uint32_t id, struct ds *out)
 {
     const struct rec_set *set = records_set(records, id);
 
-    if (set) {
+    if (set && set->selector && *set->selector) {
         put_selector(set->selector, out);
+    } else if (set) {
+        put_members(set, out);
     } else {
         ds_put_format(out, "set %" PRIu32, id);
     }
@@ -116,6 +133,10 @@ put_peers(const struct records *records, const struct rec_rule *rule, struct ds 
         ds_put_cstr(out, rule->direction == RULE_INGRESS ? "anybody" : "anywhere");
         return;
     }
+    if (rule->any_pod) {
+        ds_put_cstr(out, rule->direction == RULE_INGRESS ? "any pod" : "every pod");
+        separator = ", ";
+    }
     for (size_t i = 0; i < rule->n_peer_sets; i++, separator = ", ") {
         ds_put_cstr(out, separator);
         put_set(records, rule->peer_sets[i], out);
@@ -129,18 +150,24 @@ put_peers(const struct records *records, const struct rec_rule *rule, struct ds 
     }
 }
 
+/* By direction; isolate has no object. */
+static const char *const verbs[N_RULE_ACTIONS][N_RULE_DIRECTIONS] = {
+    [RULE_ALLOW] = { " may send ", " accept " },
+    [RULE_ISOLATE] = { " may send only what a rule allows", " accept only what a rule allows" },
+    [RULE_DENY] = { " may not send ", " drop " },
+    [RULE_REJECT] = { " may not send, and are told so, ", " reject " },
+    [RULE_PASS] = { " leave to the next tier to send ", " leave to the next tier to accept " },
+};
+
 void
 rule_words(const struct records *records, const struct rec_rule *rule, struct ds *out)
 {
-    bool ingress = rule->direction == RULE_INGRESS;
-
     put_set(records, rule->subject, out);
-    ds_put_cstr(out, ingress ? " accept " : " may send ");
-    if (rule->action == RULE_ISOLATE) {
-        ds_put_cstr(out, "only what a rule allows");
-        return;
+    ds_put_cstr(out, verbs[rule->action][rule->direction]);
+    if (rule->action != RULE_ISOLATE) {
+        put_ports(rule, out);
+        ds_put_cstr(out, rule->direction == RULE_INGRESS ? " from " : " to ");
+        put_peers(records, rule, out);
     }
-    put_ports(rule, out);
-    ds_put_cstr(out, ingress ? " from " : " to ");
-    put_peers(records, rule, out);
+    ds_put_cstr(out, rule->dry_run ? " (dry run)" : "");
 }

@@ -7,7 +7,8 @@
 struct ds;
 
 /* "pods app=redis of namespace shop accept TCP 6379 from pods role=frontend of
- * namespace shop"; of a default deny "... accept only what a rule allows". */
+ * namespace shop"; of a default deny "... accept only what a rule allows"; of a
+ * rule that is not in force "... (dry run)". */
 void rule_words(const struct records *, const struct rec_rule *, struct ds *);
 
 #endif

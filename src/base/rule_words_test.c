@@ -13,7 +13,8 @@ assert_words(const char *subject, const char *rule, const char *expected)
     struct ds text = DS_EMPTY_INITIALIZER, words = DS_EMPTY_INITIALIZER;
 
     ds_put_format(&text, "set 1 selector=%s identities=\n", subject);
-    ds_put_cstr(&text, "set 2 selector=ns{}/pod{app=web} identities=\n");
+    ds_put_cstr(&text, "set 2 selector=ns{}/pod{app=web}\n");
+    ds_put_cstr(&text, "set 3 selector=\"\" prefixes=10.0.0.0/8 domains=a.example\n");
     ds_put_format(&text, "rule 1 ingress tier=networkpolicy priority=0 %s policy=p index=0\n",
                   rule);
     char *error = records_parse(ds_cstr(&text), records);
@@ -39,11 +40,26 @@ test_sentences(void **state)
                  "pods x=y of namespace a, while it is isolated, accept everything from anybody");
 }
 
+static void
+test_actions(void **state)
+{
+    const char *subject = "ns{}/pod{}";
+
+    assert_words(subject, "action=deny vni=0 subject=1 peers=pods,10.0.0.0/8 ports=any",
+                 "all pods of all namespaces drop everything from any pod, 10.0.0.0/8");
+    assert_words(subject, "action=reject vni=0 subject=1 peers=set:3 ports=tcp:1",
+                 "all pods of all namespaces reject TCP 1 from 10.0.0.0/8, a.example");
+    assert_words(subject, "action=pass vni=0 subject=1 peers=any ports=any",
+                 "all pods of all namespaces leave to the next tier to accept everything from "
+                 "anybody");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_actions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ lower_subject(struct job *j, uint32_t identity)
 {
     begin_match(j);
     field_match(&j->draft.match, j->side->subject, identity);
-    if (j->rule->action == RULE_ISOLATE) {
+    if (j->rule->action != RULE_ALLOW) {
         flow_draft_emit_counted(&j->draft, j->sink, j->side->table, PRIORITY_isolate,
                                 VIRGA_COOKIE(COOKIE_ISOLATE, j->rule->r.key));
     } else if (j->n_clauses == 1) {
@@ -209,7 +209,7 @@ lower_metric(struct job *j)
 static bool
 matches_nothing(const struct rec_rule *r)
 {
-    return r->action != RULE_ISOLATE
+    return r->action == RULE_ALLOW
            && ((!r->any_peer && !r->n_peer_sets && !r->n_peer_prefixes)
                || (!r->any_port && !r->n_ports));
 }
@@ -218,7 +218,7 @@ void
 lower_rule(const struct lower_context *ctx, const struct flow_sink *sink,
            const struct rec_rule *rule)
 {
-    if (rule->tier != TIER_NETWORKPOLICY || matches_nothing(rule)) {
+    if (rule->tier != TIER_NETWORKPOLICY || rule->dry_run || matches_nothing(rule)) {
         return;
     }
     struct job j = { .sink = sink,
@@ -227,7 +227,7 @@ lower_rule(const struct lower_context *ctx, const struct flow_sink *sink,
                      .n_clauses = 1 + !rule->any_peer + !rule->any_port };
 
     flow_draft_init(&j.draft);
-    if (lower_subjects(ctx, &j) && rule->action != RULE_ISOLATE) {
+    if (lower_subjects(ctx, &j) && rule->action == RULE_ALLOW) {
         if (j.n_clauses > 1) {
             lower_conjunction(ctx, &j);
         }

@@ -2,6 +2,8 @@
  *
  *   store.c          connection, leadership, the life of a transaction
  *   rows.c           one record to one row and back
+ *   rows_policy.c    the same of Identity_Set and Rule
+ *   row_values.c     what columns hold
  *   store_records.c  snapshots into records, records into transactions
  *   store_objects.c  Object and Global rows
  *   store_nodes.c    Node and Node_Status rows
@@ -69,6 +71,13 @@ struct record *row_decode(const struct ovsdb_idl_row *, enum record_kind, char *
 /* Writes 'rec' to 'row', which holds 'old' (NULL: a new row, or a bad one). */
 void row_encode(const struct ovsdb_idl_row *, const struct record *rec, const struct record *old);
 
+/* rows_policy.c, as the two above. */
+struct record *row_decode_set(const struct ovsdb_idl_row *, char **error);
+void row_encode_set(const struct ovsdb_idl_row *, const struct rec_set *,
+                    const struct rec_set *old);
+struct record *row_decode_rule(const struct ovsdb_idl_row *, char **error);
+void row_encode_rule(const struct ovsdb_idl_row *, const struct rec_rule *);
+
 /* store_records.c */
 const struct ovsdb_idl_row *record_row_find(const struct store *, enum record_kind, uint32_t key);
 /* Both return whether they changed anything. */
@@ -90,9 +99,6 @@ const struct virgarec_node *node_row_find(const struct store *, const char *name
 bool status_differs(struct store *);
 void status_write(struct store *, struct ovsdb_idl_txn *);
 bool node_row_vtep(const struct virgarec_node *, struct in6_addr *);
-/* Sorts; returns how many are left without duplicates. */
-size_t addresses_sort(struct in6_addr *, size_t n);
-char *addresses_decode(char *const *texts, size_t n, struct in6_addr **);
 
 /* store_counters.c */
 void store_counters_setup(struct store *);

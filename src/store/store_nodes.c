@@ -9,6 +9,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
+#include "store/row_values.h"
 
 VLOG_DEFINE_THIS_MODULE(store_nodes);
 

@@ -133,14 +133,30 @@ compare_port(const void *a_, const void *b_)
 }
 
 static bool
-has_prefix(const struct rec_rule *r, const struct prefix *p)
+overlaps(const struct prefix *a, size_t n, const struct prefix *p)
 {
-    for (size_t i = 0; i < r->n_peer_prefixes; i++) {
-        if (!prefix_compare(&r->peer_prefixes[i], p)) {
+    for (size_t i = 0; i < n; i++) {
+        if (prefix_covers(&a[i], p) || prefix_covers(p, &a[i])) {
             return true;
         }
     }
     return false;
+}
+
+static struct prefix *
+random_prefixes(size_t *n)
+{
+    struct prefix *a = xcalloc(4, sizeof *a);
+
+    *n = 0;
+    for (int tries = random_range(8); tries > 0 && *n < 4; tries--) {
+        struct prefix p = random_prefix();
+        if (!overlaps(a, *n, &p)) {
+            a[(*n)++] = p;
+        }
+    }
+    qsort(a, *n, sizeof *a, compare_prefix);
+    return a;
 }
 
 static void
@@ -149,14 +165,7 @@ random_rule_lists(struct rec_rule *r)
     static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 
     r->peer_sets = random_numbers(4, &r->n_peer_sets);
-    r->peer_prefixes = xcalloc(4, sizeof *r->peer_prefixes);
-    for (size_t n = random_range(4); r->n_peer_prefixes < n;) {
-        struct prefix p = random_prefix();
-        if (!has_prefix(r, &p)) {
-            r->peer_prefixes[r->n_peer_prefixes++] = p;
-        }
-    }
-    qsort(r->peer_prefixes, r->n_peer_prefixes, sizeof *r->peer_prefixes, compare_prefix);
+    r->peer_prefixes = random_prefixes(&r->n_peer_prefixes);
     r->n_ports = random_range(4);
     r->ports = xcalloc(4, sizeof *r->ports);
     for (size_t i = 0; i < r->n_ports; i++) {
@@ -176,15 +185,37 @@ random_rule(uint32_t key)
     r->direction = random_range(2);
     r->tier = random_range(4);
     r->priority = random_range(2) ? (int32_t) random_range(1000) : -(int32_t) random_range(1000);
-    r->action = random_range(2);
+    r->rank = random_range(2) * random_range(RULE_RANK_MAX + 1);
+    r->action = random_range(N_RULE_ACTIONS);
+    r->log = random_range(2);
+    r->dry_run = random_range(2);
     r->vni = random_range(2) ? 0 : 4096 + random_range(10);
     r->subject = 1 + random_range(20);
     r->any_peer = random_range(2);
+    r->any_pod = random_range(2);
     r->any_port = random_range(2);
     r->policy = random_text();
     r->index = random_range(5) - 1;
     random_rule_lists(r);
     return &r->r;
+}
+
+static struct record *
+random_set(uint32_t key)
+{
+    static const char *const domains[] = { "*.a.example", "a.example", "b.example" };
+    struct rec_set *s = rec_set_create(key);
+
+    s->selector = random_text();
+    s->identities = random_numbers(random_range(2) ? 5 : 2000, &s->n_identities);
+    s->prefixes = random_prefixes(&s->n_prefixes);
+    s->domains = xcalloc(ARRAY_SIZE(domains), sizeof *s->domains);
+    for (size_t i = 0; i < ARRAY_SIZE(domains); i++) {
+        if (random_range(2)) {
+            s->domains[s->n_domains++] = xstrdup(domains[i]);
+        }
+    }
+    return &s->r;
 }
 
 static struct record *
@@ -201,12 +232,8 @@ random_record(enum record_kind kind, uint32_t key)
     }
     case RECORD_ENDPOINT:
         return random_endpoint(key);
-    case RECORD_SET: {
-        struct rec_set *s = rec_set_create(key);
-        s->selector = random_text();
-        s->identities = random_numbers(random_range(2) ? 5 : 2000, &s->n_identities);
-        return &s->r;
-    }
+    case RECORD_SET:
+        return random_set(key);
     case RECORD_RULE:
         return random_rule(key);
     case RECORD_NODE:

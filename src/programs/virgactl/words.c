@@ -160,12 +160,6 @@ words_put_endpoint(const struct words *words, uint32_t id, struct ds *out)
     ds_put_format(out, "%s%s)", node ? " on " : "", node ? node->name : "");
 }
 
-static const char *
-direction_name(const struct rec_rule *rule)
-{
-    return rule->direction == RULE_EGRESS ? "egress" : "ingress";
-}
-
 void
 words_put_rule(const struct words *words, uint32_t id, struct ds *out)
 {
@@ -174,11 +168,11 @@ words_put_rule(const struct words *words, uint32_t id, struct ds *out)
     if (!rule) {
         ds_put_format(out, "rule %" PRIu32 " (gone)", id);
     } else if (rule->action == RULE_ISOLATE) {
-        ds_put_format(out, "rule %" PRIu32 " (%s default deny of %s)", id, direction_name(rule),
-                      rule->policy);
+        ds_put_format(out, "rule %" PRIu32 " (%s default deny of %s)", id,
+                      rule_direction_names[rule->direction], rule->policy);
     } else {
-        ds_put_format(out, "rule %" PRIu32 " (%s[%" PRId32 "] of %s)", id, direction_name(rule),
-                      rule->index, rule->policy);
+        ds_put_format(out, "rule %" PRIu32 " (%s[%" PRId32 "] of %s)", id,
+                      rule_direction_names[rule->direction], rule->index, rule->policy);
     }
 }
 
