@@ -56,7 +56,7 @@ def has_peer(records, rule, who):
         if peer == "any":
             return True
         if peer.startswith("set:"):
-            members = numbers(records.kinds["set"][int(peer[4:])]["identities"])
+            members = numbers(records.kinds["set"][int(peer[4:])].get("identities", ""))
             if records.identity(who) in members:
                 return True
         elif peer and address in ipaddress.ip_network(peer):
@@ -82,7 +82,7 @@ def decide(records, direction, subject, peer, port):
         return True, set()
     rules = {k: r for k, r in records.kinds["rule"].items()
              if r["direction"] == direction and records.identity(subject)
-             in numbers(records.kinds["set"][int(r["subject"])]["identities"])}
+             in numbers(records.kinds["set"][int(r["subject"])].get("identities", ""))}
     isolating = {k for k, r in rules.items() if r["action"] == "isolate"}
     allowing = {k for k, r in rules.items() if r["action"] == "allow"
                 and has_peer(records, r, peer) and has_port(r, port)}
