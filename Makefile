@@ -192,10 +192,10 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$p)))
 
 # What runs inside the lab's pods: libc alone.
-$B/bin/labpod: scripts/labpod.c $B/flags
+$B/bin/labpod: $(wildcard scripts/lab*.[ch]) $B/flags
 	$(call say,LINK,$@)
 	mkdir -p $(@D)
-	$(call aside,$(CC) -D_GNU_SOURCE $(CFLAGS) $(LDFLAGS),$<)
+	$(call aside,$(CC) -D_GNU_SOURCE $(CFLAGS) $(LDFLAGS),$(filter %.c,$^))
 
 # --- Unit tests --------------------------------------------------------------
 
@@ -249,11 +249,11 @@ export VIRGA_BUILD := $(CURDIR)/$B
 .PHONY: golden conformance check-conformance nightly e2e check check-san check-static lint demo bench
 golden: programs
 	tests/golden/run
-conformance: programs
+conformance: programs $B/test/conformance_test
 	tests/conformance/run --short
-check-conformance: programs
+check-conformance: programs $B/test/conformance_test
 	tests/conformance/run
-nightly: programs
+nightly: programs $B/test/conformance_test
 	tests/conformance/run --nightly
 e2e: programs
 	tests/e2e/run $(E2E)

@@ -13,6 +13,7 @@
 Everything outside the cluster is the world namespace: the nodes' default
 gateway, with two addresses of the documentation ranges.  It has a route to
 each pod through the pod's node, so that it can knock from outside."""
+import glob
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,13 +38,15 @@ table ip lab {
 
 def build_labpod(inst):
     """The Makefile does this; here for a lab started straight from a checkout."""
-    source = os.path.join(inst.root, "scripts", "labpod.c")
+    sources = glob.glob(os.path.join(inst.root, "scripts", "lab*.[ch]"))
     target = os.path.join(inst.build(), "bin", "labpod")
-    if os.path.exists(target) and os.stat(target).st_mtime >= os.stat(source).st_mtime:
+    if (os.path.exists(target)
+            and os.stat(target).st_mtime >= max(os.stat(s).st_mtime for s in sources)):
         return
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{os.getpid()}.tmp"
-    run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-o", temporary, source])
+    run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-o", temporary,
+         *(s for s in sources if s.endswith(".c"))])
     os.replace(temporary, target)
 
 

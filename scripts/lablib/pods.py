@@ -45,13 +45,11 @@ def _mention_strangers(inst, objects):
 
 
 def _container_ports(spec):
-    """["tcp:80", ...] of all containers; the lab's listeners speak TCP and UDP."""
+    """["tcp:80", ...] of all containers."""
     ports = set()
     for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
         for port in container.get("ports") or []:
-            protocol = port.get("protocol", "TCP").lower()
-            if protocol in ("tcp", "udp"):
-                ports.add((protocol, port["containerPort"]))
+            ports.add((port.get("protocol", "TCP").lower(), port["containerPort"]))
     return [f"{protocol}:{number}" for protocol, number in sorted(ports)]
 
 
