@@ -3,6 +3,8 @@ policy engine.  The data is read where it lies and never copied."""
 import json
 import os
 import re
+import subprocess
+import time
 
 import packets
 import policy_model
@@ -75,6 +77,11 @@ def model_problems(step, objects):
     return problems
 
 
+def name_of(case):
+    words = re.sub(r"[^a-z0-9]+", "-", case["description"].lower()).strip("-")[:60]
+    return f"case-{case['n']:03}-{words}"
+
+
 def run(judge, report, only):
     """'only': numbers of cases, None for all."""
     data = read()
@@ -86,7 +93,6 @@ def run(judge, report, only):
         report.check("number-of-cases", [] if len(cases) == N_CASES else [f"  {len(cases)}"])
     for done, case in enumerate(cases):
         report.progress(f"case {case['n']} of {len(data['cases'])}")
-        words = re.sub(r"[^a-z0-9]+", "-", case["description"].lower()).strip("-")[:60]
         problems = []
         for number, step in enumerate(case["steps"]):
             objects = objects_of(step, data["podPorts"])
@@ -99,4 +105,27 @@ def run(judge, report, only):
                 continue
             if mine or wrong:
                 problems += [f"  step {number + 1}", *mine[:10], proof.describe(objects, wrong)]
-        report.check(f"case-{case['n']:03}-{words}", problems)
+        report.case(case, "trace", problems)
+        report.check(name_of(case), problems)
+
+
+def evaluate(_, report, only):
+    """evaluate() itself, in its unit test, which says a line for each case."""
+    program = os.path.join(proof.BUILD, "test", "conformance_test")
+    data = read()
+    if data is None or not os.access(program, os.X_OK):
+        report.ok(f"evaluator (skipped: no data at {path()}, or {program} is not built)")
+        return
+    began = time.monotonic()
+    done = subprocess.run([program], cwd=TOP, check=False, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    spent = time.monotonic() - began
+    said = {int(n): (int(wrong), text) for n, wrong, text in
+            re.findall(r"^case (\d+): (\d+) of \d+ cells wrong(.*)$", done.stdout, re.M)}
+    for case in data["cases"]:
+        if not only or case["n"] in only:
+            wrong, text = said.get(case["n"], (1, ": not run"))
+            problems = [f"  {wrong} wrong{text}"] if wrong else []
+            report.case(case, "evaluator", problems)
+            report.check(f"evaluator-{name_of(case)}", problems)
+    report.note(f"{len(said)} ready cases in the evaluator: {spent:.2f} s")
