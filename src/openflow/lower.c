@@ -15,6 +15,7 @@
  *   own node, ports -----> everything that is near or far: endpoints, nodes, base
  *   node ----------------> node, endpoints on it
  *   network -------------> network
+ *       first or last subnet of a family ---------> rules of that network
  *   endpoint, attachment-> endpoint
  *       first or last local one of its identity -> rules with that subject
  *       first or last local one of its network --> network (its zone)
@@ -46,7 +47,8 @@ struct lower {
     struct use_index uses;
 
     struct lower_ids dirty[N_RECORD_KINDS];
-    struct lower_ids toggled; /* Identities that came or went here. */
+    struct lower_ids toggled;    /* Identities that came or went here. */
+    struct lower_ids refamilied; /* Networks whose families changed; 0: all together. */
     bool base_dirty;
 };
 
@@ -265,11 +267,70 @@ carry_endpoints(struct lower *l, const struct records *records)
     }
 }
 
+static bool
+has_family(const struct rec_network *network, bool ip4)
+{
+    for (size_t i = 0; network && i < network->n_subnets; i++) {
+        if (prefix_is_ip4(&network->subnets[i]) == ip4) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+update_family(struct lower *l, struct lower_ids *networks, uint32_t vni, bool has)
+{
+    if (lower_ids_has(networks, vni) == has) {
+        return;
+    }
+    bool none = hmap_is_empty(&networks->hmap);
+    if (has) {
+        lower_ids_add(networks, vni);
+    } else {
+        lower_ids_remove(networks, vni);
+    }
+    lower_ids_mark(&l->refamilied, vni);
+    if (none != hmap_is_empty(&networks->hmap)) {
+        lower_ids_mark(&l->refamilied, 0);
+    }
+}
+
+static void
+carry_networks(struct lower *l, const struct records *records)
+{
+    const struct lower_id *changed;
+
+    LOWER_IDS_FOR_EACH(changed, &l->dirty[RECORD_NETWORK])
+    {
+        const struct rec_network *network = records_network(records, changed->id);
+
+        update_family(l, &l->ctx.ip4_networks, changed->id, has_family(network, true));
+        update_family(l, &l->ctx.ip6_networks, changed->id, has_family(network, false));
+    }
+}
+
+static void
+mark_refamilied(struct lower *l, const struct records *records)
+{
+    if (hmap_is_empty(&l->refamilied.hmap)) {
+        return;
+    }
+    for (const struct record *r = records_first(records, RECORD_RULE); r;
+         r = records_next(records, r)) {
+        if (lower_ids_has(&l->refamilied, records_rule(records, r->key)->vni)) {
+            mark_record(l, r);
+        }
+    }
+    lower_ids_clear(&l->refamilied);
+}
+
 static void
 carry_rules(struct lower *l, const struct records *records)
 {
     const struct lower_id *changed;
 
+    mark_refamilied(l, records);
     LOWER_IDS_FOR_EACH(changed, &l->dirty[RECORD_RULE])
     {
         use_index_set_rule(&l->uses, changed->id, records_rule(records, changed->id));
@@ -352,6 +413,7 @@ lower_marked(struct lower *l, const struct records *records)
 {
     l->ctx.records = records;
     carry_nodes(l, records);
+    carry_networks(l, records);
     carry_endpoints(l, records);
     carry_rules(l, records);
     if (l->base_dirty) {
@@ -386,6 +448,8 @@ lower_create(const struct lower_config *config)
     l->ctx.gateway_port = config->gateway_port;
     lower_ids_init(&l->ctx.local_identities);
     lower_ids_init(&l->ctx.local_networks);
+    lower_ids_init(&l->ctx.ip4_networks);
+    lower_ids_init(&l->ctx.ip6_networks);
     l->flows = flow_table_create();
     hmap_init(&l->attachments);
     place_index_init(&l->places);
@@ -394,6 +458,7 @@ lower_create(const struct lower_config *config)
         lower_ids_init(&l->dirty[kind]);
     }
     lower_ids_init(&l->toggled);
+    lower_ids_init(&l->refamilied);
     l->base_dirty = true;
     pipeline_add(l->flows);
     return l;
@@ -417,8 +482,11 @@ lower_destroy(struct lower *l)
         lower_ids_uninit(&l->dirty[kind]);
     }
     lower_ids_uninit(&l->toggled);
+    lower_ids_uninit(&l->refamilied);
     lower_ids_uninit(&l->ctx.local_identities);
     lower_ids_uninit(&l->ctx.local_networks);
+    lower_ids_uninit(&l->ctx.ip4_networks);
+    lower_ids_uninit(&l->ctx.ip6_networks);
     flow_table_destroy(l->flows);
     free(l->node_name);
     free(l);

@@ -66,6 +66,36 @@ flow_draft_emit_counted(struct flow_draft *d, const struct flow_sink *sink,
 }
 
 void
+match_ip_src(struct match *match, const struct prefix *p)
+{
+    if (prefix_is_ip4(p)) {
+        match_set_dl_type(match, htons(ETH_TYPE_IP));
+        match_set_nw_src_masked(match, in6_addr_get_mapped_ipv4(&p->addr),
+                                be32_prefix_mask(p->plen - 96));
+    } else {
+        struct in6_addr mask = ipv6_create_mask(p->plen);
+
+        match_set_dl_type(match, htons(ETH_TYPE_IPV6));
+        match_set_ipv6_src_masked(match, &p->addr, &mask);
+    }
+}
+
+void
+match_ip_dst(struct match *match, const struct prefix *p)
+{
+    if (prefix_is_ip4(p)) {
+        match_set_dl_type(match, htons(ETH_TYPE_IP));
+        match_set_nw_dst_masked(match, in6_addr_get_mapped_ipv4(&p->addr),
+                                be32_prefix_mask(p->plen - 96));
+    } else {
+        struct in6_addr mask = ipv6_create_mask(p->plen);
+
+        match_set_dl_type(match, htons(ETH_TYPE_IPV6));
+        match_set_ipv6_dst_masked(match, &p->addr, &mask);
+    }
+}
+
+void
 put_goto(struct flow_draft *d, enum pipeline_table table)
 {
     ofpact_put_GOTO_TABLE(&d->actions)->table_id = table;

@@ -19,7 +19,15 @@ struct lower_context {
     ofp_port_t gateway_port;           /* 0: not there. */
     struct lower_ids local_identities; /* Of attached local endpoints. */
     struct lower_ids local_networks;   /* VNIs of attached local endpoints. */
+    struct lower_ids ip4_networks;     /* VNIs of networks with an IPv4 subnet. */
+    struct lower_ids ip6_networks;     /* VNIs of networks with an IPv6 subnet. */
 };
+
+/* The families of the addresses that a network's endpoints have: ports of its
+ * rules are matched behind headers of these.  Network 0: of all networks.  Of a network that
+ * has none yet, or is not there, nothing is known: both. */
+enum { FAMILY_IP4 = 1, FAMILY_IP6 = 2 };
+unsigned int lower_families_of(const struct lower_context *, uint32_t vni);
 
 /* Where the flows of one record go. */
 struct flow_sink {
@@ -43,6 +51,10 @@ void flow_draft_emit(struct flow_draft *, const struct flow_sink *, enum pipelin
 /* Counters of such flows must survive: the switch reports their removal. */
 void flow_draft_emit_counted(struct flow_draft *, const struct flow_sink *, enum pipeline_table,
                              enum pipeline_priority, uint64_t cookie);
+
+/* Matches on addresses, of the prefix's family. */
+void match_ip_src(struct match *, const struct prefix *);
+void match_ip_dst(struct match *, const struct prefix *);
 
 /* Actions. */
 void put_goto(struct flow_draft *, enum pipeline_table);

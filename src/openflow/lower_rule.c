@@ -24,7 +24,7 @@ struct side {
     enum pipeline_table metrics, metrics_next;
     enum pipeline_field rule, network, subject, peer;
     enum virga_cookie_feature metric;
-    void (*match_peer_address)(struct match *, ovs_be32 ip, ovs_be32 mask);
+    void (*match_peer_address)(struct match *, const struct prefix *);
 };
 
 static const struct side sides[] = {
@@ -33,14 +33,14 @@ static const struct side sides[] = {
         .metrics = TABLE_metrics_egress, .metrics_next = TABLE_metrics_ingress,
         .rule = FIELD_egress_rule, .network = FIELD_src_network,
         .subject = FIELD_src_identity, .peer = FIELD_dst_identity,
-        .metric = COOKIE_METRIC_EGRESS, .match_peer_address = match_set_nw_dst_masked,
+        .metric = COOKIE_METRIC_EGRESS, .match_peer_address = match_ip_dst,
     },
     [RULE_INGRESS] = {
         .table = TABLE_ingress_np, .next = TABLE_commit,
         .metrics = TABLE_metrics_ingress, .metrics_next = TABLE_matrix,
         .rule = FIELD_ingress_rule, .network = FIELD_dst_network,
         .subject = FIELD_dst_identity, .peer = FIELD_src_identity,
-        .metric = COOKIE_METRIC_INGRESS, .match_peer_address = match_set_nw_src_masked,
+        .metric = COOKIE_METRIC_INGRESS, .match_peer_address = match_ip_src,
     },
 };
 
@@ -132,13 +132,9 @@ lower_peer_set(struct job *j, const struct rec_set *set)
 static void
 lower_peer_prefix(struct job *j, const struct prefix *prefix)
 {
-    if (prefix_is_ip4(prefix)) {
-        begin_match(j);
-        match_set_dl_type(&j->draft.match, htons(ETH_TYPE_IP));
-        j->side->match_peer_address(&j->draft.match, in6_addr_get_mapped_ipv4(&prefix->addr),
-                                    be32_prefix_mask(prefix->plen - 96));
-        emit_clause(j, 0);
-    }
+    begin_match(j);
+    j->side->match_peer_address(&j->draft.match, prefix);
+    emit_clause(j, 0);
 }
 
 static void
@@ -154,15 +150,31 @@ lower_peers(const struct lower_context *ctx, struct job *j)
 
 /* Ports. */
 
+static bool
+has_network(const struct lower_ids *networks, uint32_t vni)
+{
+    return vni ? lower_ids_has(networks, vni) : !hmap_is_empty(&networks->hmap);
+}
+
+unsigned int
+lower_families_of(const struct lower_context *ctx, uint32_t vni)
+{
+    unsigned int families = (has_network(&ctx->ip4_networks, vni) ? FAMILY_IP4 : 0)
+                            | (has_network(&ctx->ip6_networks, vni) ? FAMILY_IP6 : 0);
+
+    return families ? families : FAMILY_IP4 | FAMILY_IP6;
+}
+
+/* Ports are matched behind a header of one family. */
 static void
-lower_port_range(struct job *j, const struct rule_port *port)
+lower_port_range(struct job *j, const struct rule_port *port, uint16_t ip_type)
 {
     struct port_mask masks[PORT_MASKS_MAX];
     size_t n = port_masks(port->first, port->last, masks);
 
     for (size_t i = 0; i < n; i++) {
         begin_match(j);
-        match_set_dl_type(&j->draft.match, htons(ETH_TYPE_IP));
+        match_set_dl_type(&j->draft.match, htons(ip_type));
         match_set_nw_proto(&j->draft.match, port->protocol);
         match_set_tp_dst_masked(&j->draft.match, htons(masks[i].value), htons(masks[i].mask));
         emit_clause(j, 0);
@@ -170,10 +182,17 @@ lower_port_range(struct job *j, const struct rule_port *port)
 }
 
 static void
-lower_ports(struct job *j)
+lower_ports(const struct lower_context *ctx, struct job *j)
 {
+    unsigned int families = lower_families_of(ctx, j->rule->vni);
+
     for (size_t i = 0; i < j->rule->n_ports; i++) {
-        lower_port_range(j, &j->rule->ports[i]);
+        if (families & FAMILY_IP4) {
+            lower_port_range(j, &j->rule->ports[i], ETH_TYPE_IP);
+        }
+        if (families & FAMILY_IP6) {
+            lower_port_range(j, &j->rule->ports[i], ETH_TYPE_IPV6);
+        }
     }
 }
 
@@ -188,7 +207,7 @@ lower_conjunction(const struct lower_context *ctx, struct job *j)
     }
     if (!j->rule->any_port) {
         j->clause++;
-        lower_ports(j);
+        lower_ports(ctx, j);
     }
     flow_draft_reset(&j->draft);
     match_set_conj_id(&j->draft.match, j->rule->r.key);

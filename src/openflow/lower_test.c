@@ -257,6 +257,8 @@ test_ports_come_later(void **state)
     run(&w);
     assert_lines(&w, "tun_src=172.30.0.2",
                  "table=classify, priority=200,ip,tun_src=172.30.0.2,in_port=1 "
+                 "actions=set_field:0x20000/0x30000->reg5,goto_table:tunnel\n"
+                 "table=classify, priority=200,ipv6,tun_src=172.30.0.2,in_port=1 "
                  "actions=set_field:0x20000/0x30000->reg5,goto_table:tunnel\n");
     assert_lines(&w, "nw_src=172.30.0.1",
                  "table=classify, priority=200,ip,in_port=2,nw_src=172.30.0.1 "
@@ -314,6 +316,56 @@ test_plain_rules(void **state)
     world_destroy(&w);
 }
 
+/* A second family: rules with ports are in those of their network only, and
+ * follow when it gets another. */
+
+#define SHOP_OF(SUBNETS, GATEWAYS) \
+    "network 4097 name=shop zone=16 subnets=" SUBNETS " gateways=" GATEWAYS "\n"
+#define PORT_FLOW(PROTOCOL)                                                   \
+    "table=\"ingress_np\", priority=20000," PROTOCOL ",reg3=0x1001/0xffffff," \
+    "tp_dst=6379 actions=conjunction(7,3/3)\n"
+
+static void
+test_ports_are_of_the_networks_families(void **state)
+{
+    struct world w = world_create(SHOP);
+
+    lower_attach(w.lower, "shop/redis", "u1", 10);
+    run(&w);
+    assert_lines(&w, "tp_dst=6379", PORT_FLOW("tcp"));
+    change(&w, SHOP_OF("10.128.1.0/24,fd00:1::/64", "10.128.1.1,fd00:1::1"));
+    run(&w);
+    assert_lines(&w, "tp_dst=6379", PORT_FLOW("tcp") PORT_FLOW("tcp6"));
+    change(&w, SHOP_OF("fd00:1::/64", "fd00:1::1"));
+    run(&w);
+    assert_lines(&w, "tp_dst=6379", PORT_FLOW("tcp6"));
+    assert_survives_openflow(lower_flows(w.lower));
+    world_destroy(&w);
+}
+
+static void
+test_ip6_endpoint(void **state)
+{
+    struct world w = world_create(SHOP);
+
+    change(&w, "endpoint 1 name=shop/redis uid=u1 vni=4097 identity=256 node=1 "
+               "mac=02:56:0a:80:01:02 ips=10.128.1.2,fd00:1::2\n");
+    lower_attach(w.lower, "shop/redis", "u1", 10);
+    run(&w);
+    assert_lines(&w, "ipv6_src=fd00:1::2 actions=goto_table:destination",
+                 "table=spoof, priority=200,ipv6,in_port=10,dl_src=02:56:0a:80:01:02,"
+                 "ipv6_src=fd00:1::2 actions=goto_table:destination\n");
+    assert_lines(&w, "nd_sll=02:56:0a:80:01:02",
+                 "table=spoof, priority=350,icmp6,in_port=10,dl_src=02:56:0a:80:01:02,"
+                 "ipv6_src=fd00:1::2,nw_ttl=255,icmp_type=135,icmp_code=0,"
+                 "nd_sll=02:56:0a:80:01:02 actions=goto_table:\"arp_nd\"\n"
+                 "table=spoof, priority=350,icmp6,in_port=10,dl_src=02:56:0a:80:01:02,"
+                 "ipv6_src=fe80::/10,nw_ttl=255,icmp_type=135,icmp_code=0,"
+                 "nd_sll=02:56:0a:80:01:02 actions=goto_table:\"arp_nd\"\n");
+    assert_survives_openflow(lower_flows(w.lower));
+    world_destroy(&w);
+}
+
 /* The oracle over random lives. */
 
 enum { N_NODES = 4, N_NETWORKS = 3, N_IDENTITIES = 9, N_ENDPOINTS = 14, N_SETS = 7, N_RULES = 10 };
@@ -337,9 +389,13 @@ static void
 random_network(struct ds *s)
 {
     int i = pick(N_NETWORKS);
+    bool ip6 = pick(2), ip4 = !ip6 || pick(2);
 
-    ds_put_format(s, "network %d name=ns%d zone=%d subnets=10.128.%d.0/24 gateways=10.128.%d.1\n",
-                  4096 + i, i, 16 + i + 10 * pick(2), i, i);
+    ds_put_format(s, "network %d name=ns%d zone=%d subnets=", 4096 + i, i, 16 + i + 10 * pick(2));
+    ds_put_format(s, ip4 ? "10.128.%d.0/24%s" : "", i, ip6 ? "," : "");
+    ds_put_format(s, ip6 ? "fd00:%d::/64" : "", i);
+    ds_put_format(s, ip4 ? " gateways=10.128.%d.1%s" : " gateways=", i, ip6 ? "," : "");
+    ds_put_format(s, ip6 ? "fd00:%d::1\n" : "\n", i);
 }
 
 static void
@@ -349,10 +405,13 @@ random_endpoint(struct ds *s)
 
     ds_put_format(s,
                   "endpoint %d name=ns%d/p%d uid=u%d vni=%d identity=%d node=%d "
-                  "mac=02:56:0a:80:%02x:%02x ips=10.128.%d.%d\n",
+                  "mac=02:56:0a:80:%02x:%02x ips=10.128.%d.%d%s\n",
                   id, ns, id / 2, pick(2), 4096 + ns,
                   256 + ns + N_NETWORKS * pick(N_IDENTITIES / N_NETWORKS),
-                  pick(2) ? 1 : pick(N_NODES + 2), ns, id + 1, ns, id + 1);
+                  pick(2) ? 1 : pick(N_NODES + 2), ns, id + 1, ns, id + 1,
+                  id % 2   ? ""
+                  : id % 4 ? ",fd00::2"
+                           : ",fd00::3,fd00::4");
 }
 
 static void
@@ -379,6 +438,7 @@ random_peers(struct ds *s)
         "set:2,set:3",
         "set:1,set:4,10.0.0.0/8",
         "192.0.2.0/25,198.51.100.0/24",
+        "set:2,::/1,2001:db8::/32",
     };
     ds_put_format(s, " peers=%s", forms[pick(ARRAY_SIZE(forms))]);
 }
@@ -501,6 +561,8 @@ main(void)
         cmocka_unit_test(test_ports_come_later),
         cmocka_unit_test(test_overlapping_isolation_is_credited_to_the_oldest),
         cmocka_unit_test(test_plain_rules),
+        cmocka_unit_test(test_ports_are_of_the_networks_families),
+        cmocka_unit_test(test_ip6_endpoint),
         cmocka_unit_test(test_random_lives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

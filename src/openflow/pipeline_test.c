@@ -77,7 +77,7 @@ test_text_has_names_and_parses_again(void **state)
 
     pipeline_add(a);
     flow_table_format(a, &text);
-    assert_non_null(strstr(ds_cstr(&text), "table=\"ct_state\", priority=400,ct_state=+inv+trk,ip "
+    assert_non_null(strstr(ds_cstr(&text), "table=\"ct_state\", priority=400,ct_state=+inv+trk "
                                            "actions=drop"));
     assert_non_null(strstr(ds_cstr(&text), "goto_table:\"metrics_egress\""));
     char *error = pipeline_parse(ds_cstr(&text), b);

@@ -38,20 +38,20 @@ class Records:
         node = self.nodes().get(int(self.pods[pod]["node"]))
         return node and node["name"]
 
-    def address(self, who):
-        if who in self.pods:
-            return self.pods[who]["ips"].split(",")[0]
+    def address(self, who, ip6=False):
+        """The first one of the family, or None."""
         if who == "world":
-            return "192.0.2.1"
-        return self.node(who)["addresses"].split(",")[0]
+            return "2001:db8:ffff::1" if ip6 else "192.0.2.1"
+        known = self.pods[who]["ips"] if who in self.pods else self.node(who)["addresses"]
+        return next((a for a in known.split(",") if (":" in a) == ip6), None)
 
     def identity(self, who):
         return int(self.pods[who]["identity"]) if who in self.pods else None
 
 
-def has_peer(records, rule, who):
+def has_peer(records, rule, who, ip6):
     peers = rule["peers"]
-    address = ipaddress.ip_address(records.address(who))
+    address = ipaddress.ip_address(records.address(who, ip6))
     for peer in peers.split(","):
         if peer == "any":
             return True
@@ -66,6 +66,7 @@ def has_peer(records, rule, who):
 
 def has_port(rule, port):
     protocol, _, number = port.partition("/")
+    protocol = protocol.removesuffix("6") if number else protocol
     for entry in rule["ports"].split(","):
         if entry == "any":
             return True
@@ -85,7 +86,7 @@ def decide(records, direction, subject, peer, port):
              in numbers(records.kinds["set"][int(r["subject"])].get("identities", ""))}
     isolating = {k for k, r in rules.items() if r["action"] == "isolate"}
     allowing = {k for k, r in rules.items() if r["action"] == "allow"
-                and has_peer(records, r, peer) and has_port(r, port)}
+                and has_peer(records, r, peer, port.partition("/")[0].endswith("6")) and has_port(r, port)}
     if allowing or not isolating:
         return True, allowing
     return False, {min(isolating)}

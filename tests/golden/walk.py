@@ -190,21 +190,29 @@ class Way:
 
 
 def pairs(records, ports):
-    """All packets worth a walk: the world and nodes talk to pods only."""
+    """All packets worth a walk: the world and nodes talk to pods only, and everybody only
+    to those that have an address of the family."""
     pods = sorted(p for p in records.pods if records.node_of(p))
     others = records.node_names() + ["world"]
     for src in pods + others:
         for dst in pods + others:
             if src != dst and (src in pods or dst in pods):
                 for port in ports:
-                    yield src, dst, port
+                    if all(records.address(who, is_ip6(port)) for who in (src, dst)):
+                        yield src, dst, port
+
+
+def is_ip6(port):
+    return port.partition("/")[0].endswith("6")
 
 
 def transport(port):
     protocol, _, number = port.partition("/")
     if number:
-        return f"{protocol},{protocol}_src=40000,{protocol}_dst={number}"
-    return f"{protocol},icmp_type=8,icmp_code=0" if protocol == "icmp" else protocol
+        bare = protocol.rstrip("6")
+        return f"{protocol},{bare}_src=40000,{bare}_dst={number}"
+    echo = {"icmp": "icmp_type=8,icmp_code=0", "icmp6": "icmpv6_type=128,icmpv6_code=0"}
+    return ",".join(filter(None, [protocol, echo.get(protocol)]))
 
 
 def first_hop(switch, records, src, dst):
@@ -233,7 +241,9 @@ def expected_port(switch, records, node, dst):
 def walk(switch, records, src, dst, port):
     way = Way()
     node, link = first_hop(switch, records, src, dst)
-    network = f"{transport(port)},nw_src={records.address(src)},nw_dst={records.address(dst)}"
+    field, six = ("ipv6", True) if is_ip6(port) else ("nw", False)
+    network = (f"{transport(port)},{field}_src={records.address(src, six)},"
+               f"{field}_dst={records.address(dst, six)}")
     trace = switch.trace(node, f"{link},dl_dst={MACS['router']},{network},nw_ttl=64",
                          ["trk,new"])
     way.add(node, trace)
