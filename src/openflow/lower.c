@@ -6,6 +6,7 @@
 #include "hash.h"
 #include "openflow/lower_flows.h"
 #include "openflow/lower_index.h"
+#include "openflow/policy_sizes.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/util.h"
 #include "util.h"
@@ -20,7 +21,9 @@
  *       first or last local one of its identity -> rules with that subject
  *       first or last local one of its network --> network (its zone)
  *   set -----------------> rules that use it
+ *   learned addresses ---> rules that use the set
  *   rule ----------------> rule
+ *   rule that grows or shrinks, its policy past the limit or back -> all its rules
  *
  * A run first carries the marks along these arrows, in this order, and then
  * lowers what is marked.  An endpoint that moves between nodes, or between
@@ -170,6 +173,14 @@ lower_set_ports(struct lower *l, ofp_port_t tunnel, ofp_port_t gateway)
         l->ctx.tunnel_port = tunnel;
         l->ctx.gateway_port = gateway;
         l->base_dirty = true;
+    }
+}
+
+void
+lower_set_learned(struct lower *l, uint32_t set, const struct in6_addr *addresses, size_t n)
+{
+    if (lower_learned_put(&l->ctx.learned, set, addresses, n)) {
+        use_index_mark_set(&l->uses, set, &l->dirty[RECORD_RULE]);
     }
 }
 
@@ -342,6 +353,27 @@ carry_rules(struct lower *l, const struct records *records)
     use_index_mark_subjects(&l->uses, records, &l->toggled, &l->dirty[RECORD_RULE]);
 }
 
+/* After all other marks on rules. */
+static void
+carry_sizes(struct lower *l, const struct records *records)
+{
+    const struct lower_id *id;
+    struct lower_ids marked;
+
+    lower_ids_init(&marked);
+    LOWER_IDS_FOR_EACH(id, &l->dirty[RECORD_RULE])
+    {
+        const struct rec_rule *rule = records_rule(records, id->id);
+        size_t size = rule ? lower_rule_size(&l->ctx, rule) : 0;
+        policy_sizes_set(l->ctx.sizes, id->id, size ? rule->policy : NULL, size, &marked);
+    }
+    LOWER_IDS_FOR_EACH(id, &marked)
+    {
+        lower_ids_mark(&l->dirty[RECORD_RULE], id->id);
+    }
+    lower_ids_uninit(&marked);
+}
+
 /* Lowering what is marked. */
 
 static void
@@ -416,6 +448,7 @@ lower_marked(struct lower *l, const struct records *records)
     carry_networks(l, records);
     carry_endpoints(l, records);
     carry_rules(l, records);
+    carry_sizes(l, records);
     if (l->base_dirty) {
         lower_base_again(l);
     }
@@ -436,6 +469,18 @@ lower_flows(struct lower *l)
     return l->flows;
 }
 
+void
+lower_each_oversized(const struct lower *l, lower_oversized_cb *cb, void *aux)
+{
+    policy_sizes_each(l->ctx.sizes, cb, aux);
+}
+
+unsigned int
+lower_oversized_seqno(const struct lower *l)
+{
+    return policy_sizes_seqno(l->ctx.sizes);
+}
+
 /* Life. */
 
 struct lower *
@@ -450,6 +495,9 @@ lower_create(const struct lower_config *config)
     lower_ids_init(&l->ctx.local_networks);
     lower_ids_init(&l->ctx.ip4_networks);
     lower_ids_init(&l->ctx.ip6_networks);
+    lower_learned_init(&l->ctx.learned);
+    l->ctx.sizes = policy_sizes_create(config->policy_flows_max ? config->policy_flows_max
+                                                                : SIZE_MAX);
     l->flows = flow_table_create();
     hmap_init(&l->attachments);
     place_index_init(&l->places);
@@ -487,6 +535,8 @@ lower_destroy(struct lower *l)
     lower_ids_uninit(&l->ctx.local_networks);
     lower_ids_uninit(&l->ctx.ip4_networks);
     lower_ids_uninit(&l->ctx.ip6_networks);
+    lower_learned_uninit(&l->ctx.learned);
+    policy_sizes_destroy(l->ctx.sizes);
     flow_table_destroy(l->flows);
     free(l->node_name);
     free(l);
@@ -501,12 +551,17 @@ lower_again(const struct lower *l, const struct records *records)
         .node_name = l->node_name,
         .tunnel_port = l->ctx.tunnel_port,
         .gateway_port = l->ctx.gateway_port,
+        .policy_flows_max = policy_sizes_limit(l->ctx.sizes),
     };
     struct lower *fresh = lower_create(&config);
     const struct attachment *a;
 
     HMAP_FOR_EACH (a, hmap_node, &l->attachments) {
         lower_attach(fresh, a->name, a->uid, a->port);
+    }
+    const struct lower_learned_set *set;
+    HMAP_FOR_EACH (set, hmap_node, &l->ctx.learned.sets) {
+        lower_set_learned(fresh, set->set, set->addresses, set->n);
     }
     mark_everything(fresh, records);
     lower_marked(fresh, records);

@@ -16,6 +16,7 @@ struct lower_config {
     char *node_name;         /* This node; its record may come later. */
     ofp_port_t tunnel_port;  /* VXLAN port of br-int; 0: not yet there. */
     ofp_port_t gateway_port; /* Host's port of br-int; 0: not yet there. */
+    size_t policy_flows_max; /* See lower_each_oversized(); 0: no limit. */
 };
 
 struct lower *lower_create(const struct lower_config *);
@@ -30,6 +31,19 @@ void lower_set_ports(struct lower *, ofp_port_t tunnel, ofp_port_t gateway);
  * belongs to this node, and it is attached.  The caller may do this before
  * the record is there. */
 void lower_attach(struct lower *, const char *name, const char *uid, ofp_port_t port);
+
+/* The addresses that this node knows for the domains of a set, sorted; none: it
+ * knows none any more.  The flows of the next run have them. */
+void lower_set_learned(struct lower *, uint32_t set, const struct in6_addr *, size_t n);
+
+/* Policies that need more flows on this node than config.policy_flows_max.  They
+ * fail closed: nothing that they allow is lowered, their isolation is, and what
+ * they would deny, reject or pass becomes a denial of everything, for the
+ * subjects in that direction.  Other policies do not notice.  Every change of
+ * the list changes the number. */
+typedef void lower_oversized_cb(void *aux, const char *policy, size_t n_flows);
+void lower_each_oversized(const struct lower *, lower_oversized_cb *, void *aux);
+unsigned int lower_oversized_seqno(const struct lower *);
 
 /* Takes over every change in the log of 'records' (which stays the caller's
  * and must outlive the next run), then updates the flow table. */

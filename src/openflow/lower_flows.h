@@ -7,10 +7,13 @@
 #include "base/records.h"
 #include "openflow/flow_table.h"
 #include "openflow/lower_ids.h"
+#include "openflow/lower_learned.h"
 #include "openflow/pipeline.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofpbuf.h"
+
+struct policy_sizes;
 
 struct lower_context {
     const struct records *records;
@@ -21,6 +24,8 @@ struct lower_context {
     struct lower_ids local_networks;   /* VNIs of attached local endpoints. */
     struct lower_ids ip4_networks;     /* VNIs of networks with an IPv4 subnet. */
     struct lower_ids ip6_networks;     /* VNIs of networks with an IPv6 subnet. */
+    struct lower_learned learned;      /* For the domains of sets. */
+    struct policy_sizes *sizes;        /* Of the policies here. */
 };
 
 /* The families of the addresses that a network's endpoints have: ports of its
@@ -76,5 +81,8 @@ void lower_network(const struct lower_context *, const struct flow_sink *,
 void lower_endpoint(const struct lower_context *, const struct flow_sink *,
                     const struct rec_endpoint *, ofp_port_t port);
 void lower_rule(const struct lower_context *, const struct flow_sink *, const struct rec_rule *);
+/* How many flows the rule needs here, if it shared none with others; 0: none of
+ * its subjects is here. */
+size_t lower_rule_size(const struct lower_context *, const struct rec_rule *);
 
 #endif
