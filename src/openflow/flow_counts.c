@@ -37,13 +37,15 @@ flow_counts_total(const struct flow_counts *counts)
 bool
 flow_counts_is_open(uint8_t table_id, uint64_t cookie)
 {
-    return table_id == TABLE_matrix_learned && VIRGA_COOKIE_FEATURE(cookie) == COOKIE_MATRIX;
+    uint8_t feature = VIRGA_COOKIE_FEATURE(cookie);
+    return (table_id == TABLE_matrix_learned && feature == COOKIE_MATRIX)
+           || (table_id == TABLE_dns_hold && feature == COOKIE_DNS);
 }
 
 static bool
 is_open_table(uint8_t table_id)
 {
-    return table_id == TABLE_matrix_learned;
+    return table_id == TABLE_matrix_learned || table_id == TABLE_dns_hold;
 }
 
 bool

@@ -30,14 +30,15 @@ count_peers(const struct lower_context *ctx, const struct rec_rule *rule)
 }
 
 static size_t
-count_ports(const struct rec_rule *rule)
+count_ports(const struct lower_context *ctx, const struct rec_rule *rule)
 {
+    bool both = lower_families_of(ctx, rule->vni) == (FAMILY_IP4 | FAMILY_IP6);
     struct port_mask masks[PORT_MASKS_MAX];
     size_t n = 0;
     for (size_t i = 0; i < rule->n_ports; i++) {
         n += port_masks(rule->ports[i].first, rule->ports[i].last, masks);
     }
-    return n;
+    return both ? 2 * n : n;
 }
 
 size_t
@@ -48,6 +49,6 @@ lower_rule_size(const struct lower_context *ctx, const struct rec_rule *rule)
         return n;
     }
     n += rule->any_peer ? 0 : count_peers(ctx, rule);
-    n += rule->any_port ? 0 : count_ports(rule);
+    n += rule->any_port ? 0 : count_ports(ctx, rule);
     return n + 2; /* The verdict, and its established packets. */
 }

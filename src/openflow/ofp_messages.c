@@ -98,7 +98,7 @@ ofp_message_greeting(size_t i)
 }
 
 bool
-ofp_message_is_meter_error(const struct ofp_header *oh)
+ofp_message_is_minor_error(const struct ofp_header *oh)
 {
     struct ofpbuf payload;
     enum ofptype type;
@@ -106,7 +106,8 @@ ofp_message_is_meter_error(const struct ofp_header *oh)
         return false;
     }
     bool is = payload.size >= sizeof *oh && !ofptype_decode(&type, payload.data)
-              && type == OFPTYPE_METER_MOD;
+              && (type == OFPTYPE_METER_MOD || type == OFPTYPE_PACKET_OUT
+                  || type == OFPTYPE_NXT_RESUME || type == OFPTYPE_FLOW_MOD);
     ofpbuf_uninit(&payload);
     return is;
 }

@@ -16,10 +16,11 @@ ovs_be32 ofp_message_xid(const struct ofpbuf *);
 
 /* The messages to begin a connection with, from 0 on until NULL: which
  * asynchronous messages are wanted, and the meters (ovs-flows/meters.def).
- * Meters are no part of a bundle and may be there already; a switch without
- * them answers with errors for which ofp_message_is_meter_error() holds. */
+ * Meters are no part of a bundle and may be there already, which is an error. */
 struct ofpbuf *ofp_message_greeting(size_t i);
-bool ofp_message_is_meter_error(const struct ofp_header *);
+/* Is this error message about something without which the flows are good: a
+ * meter, a packet, a flow that holds packets? */
+bool ofp_message_is_minor_error(const struct ofp_header *);
 
 /* Sends 'frame' out of 'port', from nowhere.  By a tunnel: 'tunnel_dst' is the
  * other end (IPv4) and 'tunnel_id' the VNI; else NULL. */

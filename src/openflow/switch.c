@@ -418,12 +418,17 @@ handle_barrier(struct ofswitch *sw, ovs_be32 xid)
 static void
 handle_error(struct ofswitch *sw, const struct ofp_header *oh)
 {
-    if (flow_stats_requests_error(&sw->stats, oh->xid) || ofp_message_is_meter_error(oh)) {
+    if (flow_stats_requests_error(&sw->stats, oh->xid)) {
         return;
     }
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
+    bool minor = ofp_message_is_minor_error(oh);
     char *text = ofp_message_error_text(oh);
-    VLOG_WARN_RL(&rl, "%s: %s", rconn_get_name(sw->rconn), text);
+    VLOG_RL(&rl, minor ? VLL_DBG : VLL_WARN, "%s: %s", rconn_get_name(sw->rconn), text);
+    if (minor) {
+        free(text);
+        return;
+    }
     bool in_bundle = sw->state == FILLING || sw->state == CHECKING || sw->state == COMMITTING;
     if (in_bundle && sw->failed) {
         free(text); /* The first is the cause. */

@@ -18,7 +18,9 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "programs/virga-agent/flow_logger.h"
 #include "programs/virga-agent/packets.h"
+#include "programs/virga-agent/resolver.h"
 #include "programs/virga-agent/revoke.h"
 #include "programs/virga-agent/revoke_edge.h"
 #include "stats/collector.h"
@@ -59,6 +61,8 @@ struct agent {
     uint64_t confirmed; /* By the switch, when the CNI server last looked. */
     struct revoke_edge *revoke_edge;
     struct revoke *revoke;
+    struct resolver *resolver;
+    struct flow_logger *log;
     struct packets *packets;
     struct collector *collector;
     struct gateway *gateway;
@@ -198,7 +202,25 @@ ctl_packets(struct unixctl_conn *conn, int argc, const char *argv[], void *agent
     struct agent *agent = agent_;
     struct ds s = DS_EMPTY_INITIALIZER;
     packets_format(agent->packets, &s);
+    flow_logger_format(agent->log, &s);
     reply_take(conn, &s);
+}
+
+static void
+ctl_domains(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    resolver_format(agent->resolver, time_msec(), &s);
+    reply_take(conn, &s);
+}
+
+static void
+ctl_reopen(struct unixctl_conn *conn, int argc, const char *argv[], void *agent_)
+{
+    struct agent *agent = agent_;
+    flow_logger_reopen(agent->log);
+    unixctl_command_reply(conn, NULL);
 }
 
 static void
@@ -209,6 +231,8 @@ register_commands(struct agent *agent)
     unixctl_command_register("flows/check", "", 0, 0, ctl_check, agent);
     unixctl_command_register("flows/audit", "", 0, 0, ctl_audit, agent);
     unixctl_command_register("packets/show", "", 0, 0, ctl_packets, agent);
+    unixctl_command_register("domains/show", "", 0, 0, ctl_domains, agent);
+    unixctl_command_register("flow-log/reopen", "", 0, 0, ctl_reopen, agent);
     unixctl_command_register("revocation/show", "", 0, 0, ctl_revocation, agent);
     unixctl_command_register("records/show", "", 0, 0, ctl_records, agent);
 }
@@ -252,14 +276,34 @@ create_ovs_config(const struct agent_options *opt)
 }
 
 static void
+create_packets(struct agent *agent, const struct agent_options *opt)
+{
+    char *file = xasprintf("%s/domains", opt->rundir);
+    agent->resolver = resolver_create(&(struct resolver_options){
+        .sw = agent->sw,
+        .lower = agent->lower,
+        .ovs_rundir = opt->ovs_rundir,
+        .file = file,
+        .servers = opt->dns_servers,
+        .n_servers = opt->n_dns_servers,
+    });
+    free(file);
+    agent->log = flow_logger_create(opt->flow_log, agent->node, agent->records);
+    agent->packets = packets_create(agent->sw, agent->records, agent->log, agent->resolver);
+}
+
+static void
 create_flows(struct agent *agent, const struct agent_options *opt)
 {
-    struct lower_config lower = { .node_name = agent->node };
+    struct lower_config lower = {
+        .node_name = agent->node,
+        .policy_flows_max = opt->policy_flows_max,
+    };
     agent->lower = lower_create(&lower);
     char *target = xasprintf("unix:%s/%s.mgmt", opt->ovs_rundir, BRIDGE);
     agent->sw = ofswitch_create(target);
     free(target);
-    agent->packets = packets_create(agent->sw, agent->records);
+    create_packets(agent, opt);
     agent->collector = collector_create(agent->store, agent->sw, COLLECTOR_INTERVAL_MS);
     agent->revoke_edge = revoke_edge_create(agent->sw, opt->ovs_rundir);
     agent->revoke = revoke_create(&(struct revoke_options){
@@ -306,6 +350,8 @@ agent_destroy(struct agent *agent)
     cni_server_destroy(agent->cni);
     collector_destroy(agent->collector);
     packets_destroy(agent->packets);
+    flow_logger_destroy(agent->log);
+    resolver_destroy(agent->resolver);
     ofswitch_destroy(agent->sw);
     revoke_destroy(agent->revoke);
     revoke_edge_destroy(agent->revoke_edge); /* The switch may call it to the end. */
@@ -440,6 +486,10 @@ lower_desired(struct agent *agent)
                         ovs_config_gateway_ofport(agent->ovs_config));
         agent->ports_known = true;
     }
+    if (records_any_changes(agent->records)) {
+        flow_logger_changed(agent->log);
+    }
+    resolver_feed(agent->resolver, agent->records, agent->known, time_msec());
     lower_run(agent->lower, agent->records);
     if (agent->known) {
         revoke_look(agent->revoke, agent->records, time_msec());
@@ -457,6 +507,8 @@ program_switch(struct agent *agent)
     revoke_edge_run(agent->revoke_edge, agent->revoke);
     bool ready = agent->known && agent->adopted && revoke_edge_is_ready(agent->revoke_edge);
     ofswitch_run(agent->sw, ready ? lower_flows(agent->lower) : NULL, agent->generation);
+    resolver_run(agent->resolver, time_msec());
+    flow_logger_run(agent->log);
 }
 
 /* --- The node's status ------------------------------------------------------------------- */
@@ -590,6 +642,8 @@ agent_wait(struct agent *agent)
     cni_server_wait(agent->cni);
     if (agent->ports_known) {
         ofswitch_wait(agent->sw);
+        resolver_wait(agent->resolver);
+        flow_logger_wait(agent->log);
     }
     if (agent->confirmed != ofswitch_confirmed(agent->sw)) {
         poll_immediate_wake(); /* The CNI server waits for that. */

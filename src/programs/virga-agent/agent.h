@@ -9,15 +9,22 @@
 #define VIRGA_AGENT_H 1
 
 #include <netinet/in.h>
+#include <stddef.h>
+
+struct prefix;
 
 struct agent_options {
     const char *db; /* OVSDB connection method of the Virga database. */
     const char *rundir;
     const char *node;
     struct in6_addr vtep;
-    const char *ovs_db;     /* OVSDB connection method of Open vSwitch. */
-    const char *ovs_rundir; /* Where ovs-vswitchd has its management sockets. */
-    const char *datapath;   /* "netdev" or "system" */
+    const char *ovs_db;               /* OVSDB connection method of Open vSwitch. */
+    const char *ovs_rundir;           /* Where ovs-vswitchd has its management sockets. */
+    const char *datapath;             /* "netdev" or "system" */
+    const char *flow_log;             /* File for the lines of rules with 'log'. */
+    size_t policy_flows_max;          /* Of one policy on this node (openflow/lower.h). */
+    const struct prefix *dns_servers; /* Whose answers are believed; none: all. */
+    size_t n_dns_servers;
 };
 
 struct agent;

@@ -22,6 +22,9 @@
 
 #define DEFAULT_RUNDIR "/run/virga"
 #define DEFAULT_OVS_RUNDIR "/run/openvswitch"
+#define DEFAULT_FLOW_LOG "/var/log/virga/flows.log"
+
+enum { DEFAULT_POLICY_FLOWS_MAX = 100000, MAX_DNS_SERVERS = 64 };
 
 static void
 usage(void)
@@ -35,8 +38,14 @@ usage(void)
            "  --rundir=DIR         sockets and pidfile (default: " DEFAULT_RUNDIR ")\n"
            "  --ovs-rundir=DIR     where ovs-vswitchd runs (default: " DEFAULT_OVS_RUNDIR ")\n"
            "  --ovs-db=REMOTE      database of Open vSwitch (default: unix:OVS-RUNDIR/db.sock)\n"
-           "  --datapath=TYPE      netdev (default, no kernel module) or system\n",
-           program_name, program_name);
+           "  --datapath=TYPE      netdev (default, no kernel module) or system\n"
+           "  --flow-log=FILE      where rules with \"log\" write their verdicts, as JSON lines\n"
+           "                       (default: " DEFAULT_FLOW_LOG "; -: standard output)\n"
+           "  --dns-servers=CIDRS  whose answers teach the addresses of domainNames, separated\n"
+           "                       by commas (default: every server that a pod may ask)\n"
+           "  --policy-flows-max=N flows that one policy may need on this node; a larger one\n"
+           "                       only denies (default: %d; 0: no limit)\n",
+           program_name, program_name, DEFAULT_POLICY_FLOWS_MAX);
     daemon_usage();
     vlog_usage();
     stream_usage("REMOTE", true, false, true);
@@ -51,6 +60,7 @@ usage(void)
 struct arguments {
     struct agent_options agent;
     const char *vtep;
+    struct prefix dns_servers[MAX_DNS_SERVERS];
 };
 
 enum {
@@ -61,6 +71,9 @@ enum {
     OPT_OVS_RUNDIR,
     OPT_OVS_DB,
     OPT_DATAPATH,
+    OPT_FLOW_LOG,
+    OPT_DNS_SERVERS,
+    OPT_POLICY_FLOWS_MAX,
     OPT_BOOTSTRAP_CA_CERT,
     VLOG_OPTION_ENUMS,
     DAEMON_OPTION_ENUMS,
@@ -75,6 +88,9 @@ static const struct option long_options[] = {
     { "ovs-rundir", required_argument, NULL, OPT_OVS_RUNDIR },
     { "ovs-db", required_argument, NULL, OPT_OVS_DB },
     { "datapath", required_argument, NULL, OPT_DATAPATH },
+    { "flow-log", required_argument, NULL, OPT_FLOW_LOG },
+    { "dns-servers", required_argument, NULL, OPT_DNS_SERVERS },
+    { "policy-flows-max", required_argument, NULL, OPT_POLICY_FLOWS_MAX },
     { "bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT },
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
@@ -97,6 +113,42 @@ parse_library_option(int c)
     default:
         exit(EXIT_FAILURE);
     }
+}
+
+static void
+add_dns_server(const char *text, struct arguments *args)
+{
+    if (args->agent.n_dns_servers == MAX_DNS_SERVERS) {
+        ovs_fatal(0, "--dns-servers: more than %d", MAX_DNS_SERVERS);
+    }
+    struct prefix *p = &args->dns_servers[args->agent.n_dns_servers++];
+    char *error = prefix_parse(text, false, p);
+    if (error) {
+        ovs_fatal(0, "--dns-servers: %s: %s", text, error);
+    }
+}
+
+static void
+parse_dns_servers(const char *text, struct arguments *args)
+{
+    while (*text) {
+        size_t n = strcspn(text, ",");
+        char *one = xmemdup0(text, n);
+        add_dns_server(one, args);
+        free(one);
+        text += n + (text[n] == ',');
+    }
+    args->agent.dns_servers = args->dns_servers;
+}
+
+static void
+parse_flows_max(const char *text, struct arguments *args)
+{
+    int n;
+    if (!str_to_int(text, 10, &n) || n < 0) {
+        ovs_fatal(0, "--policy-flows-max=%s: must be a number", text);
+    }
+    args->agent.policy_flows_max = n;
 }
 
 static void
@@ -123,6 +175,15 @@ parse_option(int c, struct arguments *args)
         break;
     case OPT_DATAPATH:
         args->agent.datapath = optarg;
+        break;
+    case OPT_FLOW_LOG:
+        args->agent.flow_log = optarg;
+        break;
+    case OPT_DNS_SERVERS:
+        parse_dns_servers(optarg, args);
+        break;
+    case OPT_POLICY_FLOWS_MAX:
+        parse_flows_max(optarg, args);
         break;
     case 'h':
         usage();
@@ -250,6 +311,8 @@ main(int argc, char *argv[])
             .rundir = DEFAULT_RUNDIR,
             .ovs_rundir = DEFAULT_OVS_RUNDIR,
             .datapath = "netdev",
+            .flow_log = DEFAULT_FLOW_LOG,
+            .policy_flows_max = DEFAULT_POLICY_FLOWS_MAX,
         },
     };
     set_pidfile(NULL); /* RUNDIR/virga-agent.pid, unless an option says another. */

@@ -8,6 +8,8 @@
 #include "openflow/switch.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/token-bucket.h"
+#include "programs/virga-agent/flow_logger.h"
+#include "programs/virga-agent/resolver.h"
 #include "util.h"
 
 /* The bucket gets one token a millisecond. */
@@ -16,6 +18,8 @@ enum { ANSWER_TOKENS = 2, ANSWER_BURST = 500 * ANSWER_TOKENS };
 struct packets {
     struct ofswitch *sw;
     const struct records *records;
+    struct flow_logger *log;
+    struct resolver *resolver;
     struct token_bucket answers;
     uint64_t n_rejected, n_answered, n_suppressed;
 };
@@ -36,19 +40,29 @@ reject(struct packets *packets, const struct packet_in *p)
 }
 
 static void
-receive(struct packet_in *p, void *packets)
+receive(struct packet_in *p, void *packets_)
 {
+    struct packets *packets = packets_;
     if (p->features & VIRGA_USERDATA_REJECT) {
         reject(packets, p);
+    }
+    if (p->features & VIRGA_USERDATA_LOG) {
+        flow_logger_write(packets->log, p);
+    }
+    if (p->features & VIRGA_USERDATA_DNS) {
+        resolver_receive(packets->resolver, p);
     }
 }
 
 struct packets *
-packets_create(struct ofswitch *sw, const struct records *records)
+packets_create(struct ofswitch *sw, const struct records *records, struct flow_logger *log,
+               struct resolver *resolver)
 {
     struct packets *packets = xzalloc(sizeof *packets);
     packets->sw = sw;
     packets->records = records;
+    packets->log = log;
+    packets->resolver = resolver;
     token_bucket_init(&packets->answers, 1, ANSWER_BURST);
     ofswitch_set_packet_cb(sw, receive, packets);
     return packets;
