@@ -40,9 +40,9 @@ port_numbers_note(struct selection *selection, struct pod_set *set,
     bool changed = add ? key_counts_add(&numbers->counts, number)
                        : key_counts_remove(&numbers->counts, number);
 
-    if (changed && !set->is_dirty) {
-        set->is_dirty = true;
-        ovs_list_push_back(&selection->renumbered, &set->dirty_node);
+    if (changed && !set->record.is_dirty) {
+        set->record.is_dirty = true;
+        ovs_list_push_back(&selection->renumbered, &set->record.dirty_node);
     }
 }
 
@@ -54,7 +54,7 @@ selection_watch(struct selection *selection, const struct selector *namespaces,
     struct selector selector;
 
     named_port_select(&selector, pods, port_key);
-    watch->set = pod_set_get(selection, namespaces, &selector, port_key);
+    watch->set = pod_set_get(selection, namespaces, &selector, POD_SET_NUMBERS, port_key);
     watch->owner = owner;
     pod_set_ref(watch->set);
     ovs_list_push_back(&watch->set->numbers->watches, &watch->set_node);
@@ -102,10 +102,10 @@ selection_tell_watches(struct selection *selection, void (*cb)(void *owner, void
 {
     struct pod_set *set;
 
-    LIST_FOR_EACH_POP (set, dirty_node, &selection->renumbered) {
+    LIST_FOR_EACH_POP (set, record.dirty_node, &selection->renumbered) {
         const struct port_watch *watch;
 
-        set->is_dirty = false;
+        set->record.is_dirty = false;
         LIST_FOR_EACH (watch, set_node, &set->numbers->watches) {
             cb(watch->owner, aux);
         }

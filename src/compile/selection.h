@@ -77,7 +77,7 @@ struct selection {
     struct hmap scopes_by_label; /* struct scope_label. */
     struct ovs_list scopes;      /* struct scope, attached. */
     struct ovs_list idle;        /* struct pod_set without users. */
-    struct ovs_list dirty;       /* struct pod_set whose record is behind. */
+    struct ovs_list dirty;       /* struct set_record that is behind. */
     struct ovs_list renumbered;  /* struct pod_set whose watches wait to be told. */
     struct simap restored;       /* Selector text to id, of an earlier life. */
     struct key_change *key_changes;
@@ -122,6 +122,9 @@ void selection_unwatch(struct selection *, struct port_watch *);
 uint16_t *selection_watch_numbers(const struct port_watch *, size_t *n);
 /* Calls 'cb' for each watch whose numbers changed since the last time. */
 void selection_tell_watches(struct selection *, void (*cb)(void *owner, void *aux), void *aux);
+
+/* The number that the set with this text had in an earlier life, else a new one. */
+uint32_t selection_take_number(struct selection *, const char *text);
 
 /* Brings the records of sets up to date. */
 void selection_flush(struct selection *);

@@ -22,7 +22,7 @@ set_by_id(const struct selection *selection, uint32_t id)
     struct pod_set *set;
 
     HMAP_FOR_EACH_WITH_HASH (set, id_node, hash_int(id, 0), &selection->sets_by_id) {
-        if (set->id == id) {
+        if (set->record.id == id) {
             return set;
         }
     }
@@ -32,28 +32,20 @@ set_by_id(const struct selection *selection, uint32_t id)
 /* Members. */
 
 static void
-set_mark_dirty(struct selection *selection, struct pod_set *set)
-{
-    if (!set->is_dirty) {
-        set->is_dirty = true;
-        ovs_list_push_back(&selection->dirty, &set->dirty_node);
-    }
-}
-
-static void
 set_note(struct selection *selection, struct pod_set *set, const struct identity *identity,
          bool add)
 {
-    if (set->numbers) {
+    switch (set->use) {
+    case POD_SET_RECORD:
+        set_record_note(selection, &set->record, identity->id, add);
+        break;
+    case POD_SET_NUMBERS:
         port_numbers_note(selection, set, identity, add);
-        return;
+        break;
+    case POD_SET_PART:
+        set_unions_note(selection, set, identity, add);
+        break;
     }
-    if (set->n_changes >= set->allocated_changes) {
-        set->changes = x2nrealloc(set->changes, &set->allocated_changes, sizeof *set->changes);
-    }
-    set->changes[set->n_changes] = (struct member_change){ identity->id, set->n_changes, add };
-    set->n_changes++;
-    set_mark_dirty(selection, set);
 }
 
 struct match_ctx {
@@ -102,75 +94,6 @@ void
 selection_remove_identity(struct selection *selection, const struct identity *identity)
 {
     match_scope(selection, identity, false);
-}
-
-static int
-compare_changes(const void *a_, const void *b_)
-{
-    const struct member_change *a = a_, *b = b_;
-
-    if (a->identity != b->identity) {
-        return a->identity < b->identity ? -1 : 1;
-    }
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-/* Merges the sorted 'old' identities with the set's sorted changes. */
-static void
-merge_members(const struct pod_set *set, const uint32_t *old, size_t n_old, struct rec_set *rec)
-{
-    size_t i = 0, j = 0;
-
-    rec->identities = xmalloc((n_old + set->n_changes + 1) * sizeof *rec->identities);
-    while (i < n_old || j < set->n_changes) {
-        if (j == set->n_changes || (i < n_old && old[i] < set->changes[j].identity)) {
-            rec->identities[rec->n_identities++] = old[i++];
-            continue;
-        }
-        const struct member_change *change = &set->changes[j++];
-        if (j < set->n_changes && set->changes[j].identity == change->identity) {
-            continue;
-        }
-        i += i < n_old && old[i] == change->identity;
-        if (change->add) {
-            rec->identities[rec->n_identities++] = change->identity;
-        }
-    }
-    if (rec->n_identities < n_old + set->n_changes) {
-        rec->identities = xrealloc(rec->identities,
-                                   (rec->n_identities + 1) * sizeof *rec->identities);
-    }
-}
-
-static void
-set_flush(struct selection *selection, struct pod_set *set)
-{
-    const struct rec_set *old = set->is_new ? NULL : records_set(selection->records, set->id);
-    struct rec_set *rec = rec_set_create(set->id);
-    struct ds text = DS_EMPTY_INITIALIZER;
-
-    if (set->n_changes) {
-        qsort(set->changes, set->n_changes, sizeof *set->changes, compare_changes);
-    }
-    merge_members(set, old ? old->identities : NULL, old ? old->n_identities : 0, rec);
-    selection_format(&set->from->selector, &set->selector, &text);
-    rec->selector = ds_steal_cstr(&text);
-    records_put(selection->records, &rec->r);
-
-    free(set->changes);
-    set->changes = NULL;
-    set->n_changes = set->allocated_changes = 0;
-    set->is_new = set->is_dirty = false;
-}
-
-void
-selection_flush(struct selection *selection)
-{
-    struct pod_set *set;
-
-    LIST_FOR_EACH_POP (set, dirty_node, &selection->dirty) {
-        set_flush(selection, set);
-    }
 }
 
 /* Namespace selectors. */
@@ -245,8 +168,8 @@ set_remove_keys(struct selection *selection, struct pod_set *set)
     }
 }
 
-static void
-set_add_members(struct selection *selection, struct pod_set *set)
+void
+pod_set_each(const struct pod_set *set, void (*cb)(const struct identity *, void *), void *aux)
 {
     const struct link *link;
     const struct identity *identity;
@@ -254,106 +177,102 @@ set_add_members(struct selection *selection, struct pod_set *set)
     LIST_FOR_EACH (link, selector_node, &set->from->links) {
         HMAP_FOR_EACH (identity, hmap_node, &link->scope->identities) {
             if (selector_matches(&set->selector, &identity->labels)) {
-                set_note(selection, set, identity, true);
+                cb(identity, aux);
             }
         }
     }
 }
 
-static bool
-set_id_is_used(const void *records, uint32_t id)
+struct add_ctx {
+    struct selection *selection;
+    struct pod_set *set;
+};
+
+static void
+add_member(const struct identity *identity, void *aux)
 {
-    return records_set(records, id) != NULL;
-}
+    const struct add_ctx *ctx = aux;
 
-/* The number that the set had in an earlier life, else a new one. */
-static uint32_t
-set_number(struct selection *selection, const struct pod_set *set)
-{
-    uint32_t id = 0;
-
-    if (!simap_is_empty(&selection->restored)) {
-        struct ds text = DS_EMPTY_INITIALIZER;
-
-        selection_format(&set->from->selector, &set->selector, &text);
-        id = simap_get(&selection->restored, ds_cstr(&text));
-        simap_find_and_delete(&selection->restored, ds_cstr(&text));
-        ds_destroy(&text);
-    }
-    if (!id
-        && !numbers_take(selection->numbers, NUMBER_SET, set_id_is_used, selection->records,
-                         &id)) {
-        ovs_abort(0, "more than 4 billion sets");
-    }
-    return id;
+    set_note(ctx->selection, ctx->set, identity, true);
 }
 
 static void
-set_prepare_record(struct selection *selection, struct pod_set *set)
+set_init_use(struct selection *selection, struct pod_set *set, const char *port_key)
 {
-    set->id = set_number(selection, set);
-    set->is_new = true;
-    hmap_insert(&selection->sets_by_id, &set->id_node, hash_int(set->id, 0));
-    set_mark_dirty(selection, set);
+    if (set->use == POD_SET_NUMBERS) {
+        set->numbers = port_numbers_create(port_key);
+    } else if (set->use == POD_SET_RECORD) {
+        struct ds text = DS_EMPTY_INITIALIZER;
+
+        selection_format(&set->from->selector, &set->selector, &text);
+        set_record_init(selection, &set->record, ds_cstr(&text));
+        set->record.text = NULL;
+        ds_destroy(&text);
+        hmap_insert(&selection->sets_by_id, &set->id_node, hash_int(set->record.id, 0));
+    }
 }
 
 static struct pod_set *
 set_create(struct selection *selection, struct ns_selector *from, const struct selector *selector,
-           const char *port_key)
+           enum pod_set_use use, const char *port_key)
 {
     struct pod_set *set = xzalloc(sizeof *set);
+    struct add_ctx ctx = { selection, set };
 
+    set->use = use;
     set->from = from;
     selector_clone(&set->selector, selector);
-    if (port_key) {
-        set->numbers = port_numbers_create(port_key);
-    } else {
-        set_prepare_record(selection, set);
-    }
+    ovs_list_init(&set->unions);
+    set_init_use(selection, set, port_key);
     hmap_insert(&from->sets, &set->hmap_node, selector_hash(selector));
     selector_index_insert(&selection->index, from, &set->selector, set, &set->filing);
     ovs_list_push_back(&selection->idle, &set->idle_node);
     set_add_keys(selection, set);
-    set_add_members(selection, set);
+    pod_set_each(set, add_member, &ctx);
     return set;
+}
+
+static void
+set_uninit_use(struct selection *selection, struct pod_set *set)
+{
+    if (set->use == POD_SET_NUMBERS) {
+        if (set->record.is_dirty) {
+            ovs_list_remove(&set->record.dirty_node);
+        }
+        port_numbers_destroy(set->numbers);
+    } else if (set->use == POD_SET_RECORD) {
+        hmap_remove(&selection->sets_by_id, &set->id_node);
+        set_record_uninit(selection, &set->record);
+    }
 }
 
 static void
 set_destroy(struct selection *selection, struct pod_set *set)
 {
     set_remove_keys(selection, set);
-    if (set->is_dirty) {
-        ovs_list_remove(&set->dirty_node);
-    }
     selector_index_remove(&selection->index, &set->filing);
     hmap_remove(&set->from->sets, &set->hmap_node);
-    if (set->numbers) {
-        port_numbers_destroy(set->numbers);
-    } else {
-        hmap_remove(&selection->sets_by_id, &set->id_node);
-        records_remove(selection->records, RECORD_SET, set->id);
-    }
+    set_uninit_use(selection, set);
     if (hmap_is_empty(&set->from->sets)) {
         ns_selector_destroy(selection, set->from);
     }
     selector_uninit(&set->selector);
-    free(set->changes);
     free(set);
 }
 
 struct pod_set *
 pod_set_get(struct selection *selection, const struct selector *namespaces,
-            const struct selector *pods, const char *port_key)
+            const struct selector *pods, enum pod_set_use use, const char *port_key)
 {
     struct ns_selector *from = ns_selector_get(selection, namespaces);
     struct pod_set *set;
 
     HMAP_FOR_EACH_WITH_HASH (set, hmap_node, selector_hash(pods), &from->sets) {
-        if (selector_equal(&set->selector, pods)) {
+        if (set->use == use && selector_equal(&set->selector, pods)) {
             return set;
         }
     }
-    return set_create(selection, from, pods, port_key);
+    return set_create(selection, from, pods, use, port_key);
 }
 
 void
@@ -376,7 +295,7 @@ uint32_t
 selection_get(struct selection *selection, const struct selector *namespaces,
               const struct selector *pods)
 {
-    return pod_set_get(selection, namespaces, pods, NULL)->id;
+    return pod_set_get(selection, namespaces, pods, POD_SET_RECORD, NULL)->record.id;
 }
 
 void

@@ -1,5 +1,5 @@
 /* Inside selection: namespace selectors, their links and sets.  For
- * selection.c, selection_sets.c and port_numbers.c alone. */
+ * selection.c, selection_sets.c, set_unions.c and port_numbers.c alone. */
 #ifndef VIRGA_SELECTION_SETS_H
 #define VIRGA_SELECTION_SETS_H 1
 
@@ -34,21 +34,36 @@ struct port_numbers {
     struct ovs_list watches; /* struct port_watch 'set_node'. */
 };
 
+/* The record of a set, and what its identities still lack. */
+struct set_record {
+    uint32_t id;
+    const char *text; /* NULL: that of the pod_set that it belongs to. */
+    bool is_new;      /* The record, if any, is of an earlier life. */
+    bool is_dirty;
+    struct ovs_list dirty_node;    /* In struct selection 'dirty' if is_dirty. */
+    struct member_change *changes; /* To the record's identities. */
+    size_t n_changes, allocated_changes;
+};
+
+/* What a set is there for; each use has sets of its own. */
+enum pod_set_use {
+    POD_SET_RECORD,  /* Rules refer to it. */
+    POD_SET_NUMBERS, /* For its watches; see 'numbers'. */
+    POD_SET_PART,    /* For the unions that it is part of. */
+};
+
 struct pod_set {
     struct hmap_node hmap_node; /* In struct ns_selector 'sets'. */
-    struct hmap_node id_node;   /* In struct selection 'sets_by_id'. */
+    struct hmap_node id_node;   /* In struct selection 'sets_by_id' if POD_SET_RECORD. */
+    enum pod_set_use use;
     struct ns_selector *from;
     struct selector selector;
     struct selector_filing filing;
-    uint32_t id;
     uint32_t n_users;
-    struct ovs_list idle_node;  /* In struct selection 'idle' if n_users is 0. */
-    struct ovs_list dirty_node; /* In struct selection 'dirty' if is_dirty, or 'renumbered'. */
-    bool is_dirty;
-    bool is_new;                   /* The record, if any, is of an earlier life. */
-    struct member_change *changes; /* To the record's identities. */
-    size_t n_changes, allocated_changes;
-    struct port_numbers *numbers; /* NULL: it has a record. */
+    struct ovs_list idle_node;    /* In struct selection 'idle' if n_users is 0. */
+    struct set_record record;     /* POD_SET_NUMBERS: only for 'dirty_node', in 'renumbered'. */
+    struct port_numbers *numbers; /* NULL unless POD_SET_NUMBERS. */
+    struct ovs_list unions;       /* struct union_part 'set_node'. */
 };
 
 bool key_counts_add(struct hmap *, const char *key);
@@ -59,12 +74,24 @@ void selection_link(struct selection *, struct ns_selector *, struct scope *);
 void selection_unlink(struct selection *, struct link *);
 void selection_link_all(struct selection *, struct ns_selector *);
 
-/* The set of these pods, made if there is none; with 'port_key' not NULL, the
- * one that counts its numbers. */
+/* The set of these pods for this use, made if there is none; 'port_key' is that
+ * of POD_SET_NUMBERS. */
 struct pod_set *pod_set_get(struct selection *, const struct selector *namespaces,
-                            const struct selector *pods, const char *port_key);
+                            const struct selector *pods, enum pod_set_use, const char *port_key);
 void pod_set_ref(struct pod_set *);
 void pod_set_unref(struct selection *, struct pod_set *);
+
+/* Calls 'cb' for each identity in the set. */
+void pod_set_each(const struct pod_set *, void (*cb)(const struct identity *, void *aux),
+                  void *aux);
+
+/* Gives it a number, that of an earlier life if there was one. */
+void set_record_init(struct selection *, struct set_record *, const char *text);
+void set_record_note(struct selection *, struct set_record *, uint32_t identity, bool add);
+void set_record_uninit(struct selection *, struct set_record *);
+
+/* set_unions.c: a member of a part appears or goes. */
+void set_unions_note(struct selection *, struct pod_set *, const struct identity *, bool add);
 
 /* port_numbers.c */
 struct port_numbers *port_numbers_create(const char *key);
