@@ -246,9 +246,11 @@ fuzz-replay:
 # The runners find the programs by this.
 export VIRGA_BUILD := $(CURDIR)/$B
 
-.PHONY: golden conformance check-conformance nightly e2e check check-san check-static lint demo bench
+.PHONY: golden crds conformance check-conformance nightly e2e check check-san check-static lint demo bench
 golden: programs
 	tests/golden/run
+crds: programs
+	tests/crds/run
 conformance: programs $B/test/conformance_test
 	tests/conformance/run --short
 check-conformance: programs $B/test/conformance_test
@@ -297,7 +299,7 @@ install: programs
 	for p in $(BIN_PROGRAMS); do $(INSTALL) -m 755 $B/bin/$$p $(bindir)/; done
 	for p in $(SBIN_PROGRAMS); do $(INSTALL) -m 755 $B/bin/$$p $(sbindir)/; done
 	for p in $(filter virga-cni,$(PROGRAMS)); do $(INSTALL) -m 755 $B/bin/$$p $(cnidir)/; done
-	for f in $(wildcard include/virga.ovsschema include/crds/*.yaml); do \
+	for f in $(wildcard include/virga.ovsschema scripts/kubernetes/crds/*.yaml); do \
 		$(INSTALL) -m 644 $$f $(datadir)/virga/; done
 	for u in $(UNITS); do \
 		sed 's,@PREFIX@,$(PREFIX),g' scripts/systemd/$$u.service.in >$(unitdir)/$$u.service && \
@@ -339,6 +341,7 @@ help:
 	echo "  make check        install what is missing, build, run everything below (root)"
 	echo "  make unit         unit tests;  make .build/test/NAME_test builds one"
 	echo "  make golden       flows of every example against ovs-flows/golden/"
+	echo "  make crds         the CustomResourceDefinitions against the decoders"
 	echo "  make conformance  NetworkPolicy against the words of Kubernetes, as in make check;"
 	echo "                    make check-conformance: more of it;  make nightly: all of it"
 	echo "  make e2e          end to end on real OVS (root);  E2E='NAME...' for some"

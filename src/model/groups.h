@@ -13,8 +13,8 @@ enum {
     GROUPS_MAX_SELECTORS = 256,  /* Selectors of one PolicyGroup. */
     GROUPS_MAX_NAMES = 1024,     /* Pods by name of one PolicyGroup. */
     GROUPS_MAX_GROUPS = 256,     /* Groups in one PolicyGroup. */
-    GROUPS_MAX_NETWORKS = 8192,  /* Networks of one NetworkGroup. */
-    GROUPS_MAX_EXCEPTS = 32,     /* Excepts of one network. */
+    GROUPS_MAX_NETWORKS = 4096,  /* Networks of one NetworkGroup. */
+    GROUPS_MAX_EXCEPTS = 16,     /* Excepts of one network. */
     GROUPS_MAX_PREFIXES = 65536, /* What the networks come to without the excepts. */
     GROUPS_MAX_CIDR = 43,        /* Bytes of a CIDR. */
     GROUPS_MAX_POD_NAME = 63 + 1 + 253,
