@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "compile/named_port.h"
+#include "compile/pod_name.h"
 #include "compile/policy_rules.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
@@ -105,6 +106,7 @@ see_pods(struct check *k)
 
         seen->pod = pod;
         labels_clone(&seen->labels, &pod->object->meta.labels);
+        labels_set(&seen->labels, pod_name_key(pod->name), "");
         for (size_t i = pod->object->n_ports; i-- > 0;) {
             const struct pod_port *port = &pod->object->ports[i];
 

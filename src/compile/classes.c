@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "compile/named_port.h"
+#include "compile/pod_name.h"
 #include "hash.h"
+#include "model/objects.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
 
@@ -116,21 +118,31 @@ identity_get(struct classes *classes, struct scope *scope, const struct labels *
     return identity_create(classes, scope, labels);
 }
 
+const char *
+class_label(const struct k8s_pod *pod, const char *key)
+{
+    if (named_port_is_key(key)) {
+        return named_port_resolve(key, pod->ports, pod->n_ports);
+    } else if (pod_name_is_key(key)) {
+        return pod_name_has_key(pod->meta.name, key) ? intern("") : NULL;
+    }
+    return labels_get(&pod->meta.labels, key);
+}
+
+/* With those keys that no list of labels has. */
 static struct identity *
-identity_get_with_ports(struct classes *classes, struct scope *scope, const struct labels *labels,
-                        const struct pod_port *ports, size_t n_ports)
+identity_get_with_pseudo(struct classes *classes, struct scope *scope, const struct labels *labels,
+                         const struct k8s_pod *pod)
 {
     const struct key_count *key;
     struct labels all;
 
     labels_clone(&all, labels);
     HMAP_FOR_EACH (key, hmap_node, &scope->keys) {
-        const char *number = named_port_is_key(key->key)
-                                 ? named_port_resolve(key->key, ports, n_ports)
-                                 : NULL;
+        const char *value = class_label(pod, key->key);
 
-        if (number) {
-            labels_set(&all, key->key, number);
+        if (value) {
+            labels_set(&all, key->key, value);
         }
     }
     struct identity *identity = identity_get(classes, scope, &all);
@@ -139,13 +151,12 @@ identity_get_with_ports(struct classes *classes, struct scope *scope, const stru
 }
 
 struct identity *
-classes_join(struct classes *classes, struct scope *scope, const struct labels *labels,
-             const struct pod_port *ports, size_t n_ports)
+classes_join(struct classes *classes, struct scope *scope, const struct k8s_pod *pod)
 {
-    const struct labels *relevant = relevant_labels(classes, scope, labels);
-    struct identity *identity = scope->n_port_keys ? identity_get_with_ports(
-                                    classes, scope, relevant, ports, n_ports)
-                                                   : identity_get(classes, scope, relevant);
+    const struct labels *relevant = relevant_labels(classes, scope, &pod->meta.labels);
+    struct identity *identity = scope->n_pseudo_keys
+                                    ? identity_get_with_pseudo(classes, scope, relevant, pod)
+                                    : identity_get(classes, scope, relevant);
 
     if (!identity->n_members++) {
         ovs_list_remove(&identity->idle_node);

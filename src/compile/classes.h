@@ -1,12 +1,12 @@
 /* Identities: classes of the pods of a namespace that no selector in use can
- * tell apart.  A class is its namespace and the labels, named ports among them
- * (named_port.h), whose keys are relevant there; as long as it has members it has a record and a number. */
+ * tell apart.  A class is its namespace and the labels, named ports and names
+ * among them (named_port.h, pod_name.h), whose keys are relevant there; as long as it has members it has a record and a number. */
 #ifndef VIRGA_CLASSES_H
 #define VIRGA_CLASSES_H 1
 
 #include "compile/selection.h"
 
-struct pod_port;
+struct k8s_pod;
 
 struct classes {
     struct selection *selection; /* Borrowed. */
@@ -19,9 +19,12 @@ struct classes {
 void classes_init(struct classes *, struct selection *);
 void classes_uninit(struct classes *);
 
-/* The class of a pod with these labels and ports gains a member. */
-struct identity *classes_join(struct classes *, struct scope *, const struct labels *,
-                              const struct pod_port *ports, size_t n_ports);
+/* What the pod has for the interned key of a label, of a named port
+ * (named_port.h) or of a name (pod_name.h); NULL if it has none. */
+const char *class_label(const struct k8s_pod *, const char *key);
+
+/* The class of the pod gains a member. */
+struct identity *classes_join(struct classes *, struct scope *, const struct k8s_pod *);
 /* It loses one; without members it goes at the next classes_collect(). */
 void classes_leave(struct classes *, struct identity *);
 void classes_collect(struct classes *);

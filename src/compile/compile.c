@@ -33,6 +33,7 @@ compile_create(const struct compile_config *config)
     selection_init(&c->selection, c->records, &c->numbers);
     classes_init(&c->classes, &c->selection);
     problems_init(&c->problems);
+    groups_init(&c->groups);
     shash_init(&c->nodes);
     hmap_init(&c->namespaces);
     hmap_init(&c->policies);
@@ -58,6 +59,7 @@ destroy_entries(struct compile *c)
         policy_drop_rules(c, policy);
         policy_entry_destroy(c, policy);
     }
+    groups_uninit(c);
     classes_uninit(&c->classes);
     HMAP_FOR_EACH_SAFE (ns, next_ns, hmap_node, &c->namespaces) {
         network_drop(c, ns);
@@ -85,6 +87,7 @@ compile_destroy(struct compile *c)
     worklist_uninit(&c->node_work);
     worklist_uninit(&c->namespace_work);
     worklist_uninit(&c->policy_work);
+    worklist_uninit(&c->group_work);
     worklist_uninit(&c->pod_work);
     worklist_uninit(&c->named_work);
     problems_uninit(&c->problems);
@@ -263,6 +266,7 @@ compile_run(struct compile *c)
     }
     nodes_run(c);
     networks_run(c);
+    groups_run(c);
     policies_run(c);
     pods_run(c);
     policies_run_named(c);

@@ -20,6 +20,8 @@ struct k8s_namespace;
 struct k8s_pod;
 struct k8s_node;
 struct network_policy;
+struct policy_group;
+struct network_group;
 
 struct compile_config {
     struct prefix cluster_cidr; /* Subnets of networks come from here. */
@@ -48,6 +50,11 @@ void compile_del_namespace(struct compile *, const char *name);
 void compile_del_pod(struct compile *, const char *ns, const char *name);
 /* 'kind': POLICY_KIND_*. */
 void compile_del_policy(struct compile *, const char *kind, const char *ns, const char *name);
+/* Groups that policies refer to by name. */
+void compile_set_policy_group(struct compile *, struct policy_group *take);
+void compile_set_network_group(struct compile *, struct network_group *take);
+void compile_del_policy_group(struct compile *, const char *name);
+void compile_del_network_group(struct compile *, const char *name);
 /* A node that an agent registered; 'addresses' are borrowed.  Its record's id
  * is allocated here, by name. */
 void compile_set_node(struct compile *, const char *name, const struct in6_addr *vtep,

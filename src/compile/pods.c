@@ -280,9 +280,7 @@ endpoint_put(struct compile *c, const struct pod_entry *pod)
 static void
 pod_set_endpoint(struct compile *c, struct pod_entry *pod)
 {
-    struct identity *identity = classes_join(&c->classes, &pod->namespace_->scope,
-                                             &pod->object->meta.labels, pod->object->ports,
-                                             pod->object->n_ports);
+    struct identity *identity = classes_join(&c->classes, &pod->namespace_->scope, pod->object);
 
     pod_leave_class(c, pod);
     pod->identity = identity;

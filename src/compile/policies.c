@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compile/named_port.h"
 #include "compile/policy_rules.h"
 #include "util.h"
 
@@ -240,13 +239,6 @@ policy_run_named(struct compile *c, struct policy_entry *policy)
 
 /* Pods. */
 
-static bool
-pod_has_key(const struct k8s_pod *pod, const char *key)
-{
-    return named_port_is_key(key) ? named_port_resolve(key, pod->ports, pod->n_ports) != NULL
-                                  : labels_get(&pod->meta.labels, key) != NULL;
-}
-
 /* Pods that have a label whose relevance changed may belong to another class. */
 static void
 queue_reclassified(struct compile *c)
@@ -259,7 +251,7 @@ queue_reclassified(struct compile *c)
         struct pod_entry *pod;
 
         LIST_FOR_EACH (pod, namespace_node, &ns->pods) {
-            if (pod->object && pod_has_key(pod->object, change->key)) {
+            if (pod->object && class_label(pod->object, change->key)) {
                 worklist_add(&c->pod_work, &pod->entry);
             }
         }
@@ -287,6 +279,7 @@ void
 policies_run(struct compile *c)
 {
     run_each(c, &c->policy_work, policy_run);
+    groups_collect(c);
     queue_reclassified(c);
 }
 

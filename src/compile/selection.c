@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compile/named_port.h"
+#include "compile/pod_name.h"
 #include "compile/selection_sets.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
@@ -113,11 +114,17 @@ note_key_change(struct selection *selection, struct scope *scope, const char *ke
     selection->key_changes[selection->n_key_changes++] = (struct key_change){ scope, key };
 }
 
+static bool
+is_pseudo_key(const char *key)
+{
+    return named_port_is_key(key) || pod_name_is_key(key);
+}
+
 void
 selection_scope_add_key(struct selection *selection, struct scope *scope, const char *key)
 {
     if (key_counts_add(&scope->keys, key)) {
-        scope->n_port_keys += named_port_is_key(key);
+        scope->n_pseudo_keys += is_pseudo_key(key);
         note_key_change(selection, scope, key);
     }
 }
@@ -126,7 +133,7 @@ void
 selection_scope_remove_key(struct selection *selection, struct scope *scope, const char *key)
 {
     if (key_counts_remove(&scope->keys, key)) {
-        scope->n_port_keys -= named_port_is_key(key);
+        scope->n_pseudo_keys -= is_pseudo_key(key);
         note_key_change(selection, scope, key);
     }
 }

@@ -52,7 +52,7 @@ struct scope {
     struct scope_label *label_entries;
     struct ovs_list links;  /* struct link 'scope_node'. */
     struct hmap keys;       /* struct key_count: relevant keys. */
-    size_t n_port_keys;     /* Those of them that are named ports. */
+    size_t n_pseudo_keys;   /* Those of them that are named ports or names of pods. */
     struct hmap identities; /* struct identity. */
 };
 

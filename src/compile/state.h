@@ -4,7 +4,7 @@
  * An object known by name has an entry.  A setter puts the new object (NULL:
  * deleted) into the entry as 'next' and queues the entry; the phase of its
  * kind makes it 'object' and brings the records up to date.  Phases run in the
- * order nodes, namespaces, policies, pods, policies with named ports: each may
+ * order nodes, namespaces, groups, policies, pods, policies with named ports: each may
  * queue entries of a later one.  A policy with named ports holds in the third
  * phase what decides the classes of pods, and gets its rules in the last, when
  * the numbers of those pods are known.  Entries are worked through in the order in which they first appeared,
@@ -15,6 +15,7 @@
 #include "compile/addresses.h"
 #include "compile/classes.h"
 #include "compile/compile.h"
+#include "compile/groups.h"
 #include "compile/numbers.h"
 #include "compile/problems.h"
 #include "compile/selection.h"
@@ -112,12 +113,13 @@ struct compile {
     struct selection selection;
     struct classes classes;
     struct problems problems;
+    struct groups groups;
 
     struct shash nodes;     /* struct node_entry. */
     struct hmap namespaces; /* struct namespace_entry. */
     struct hmap policies;   /* struct policy_entry. */
     struct hmap pods;       /* struct pod_entry. */
-    struct worklist node_work, namespace_work, policy_work, pod_work;
+    struct worklist node_work, namespace_work, group_work, policy_work, pod_work;
     struct worklist named_work;         /* Policies with named ports. */
     struct ovs_list waiting_namespaces; /* Those with a problem. */
     struct ovs_list waiting_pods;       /* Those that lack an address. */
