@@ -1,8 +1,9 @@
-#include "compile/groups_state.h"
+#include "compile/groups.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile/groups_state.h"
 #include "compile/pod_name.h"
 #include "compile/policy_rules.h"
 #include "util.h"
