@@ -77,6 +77,8 @@ unsigned int store_lost(const struct store *);
 
 /* --- Nodes ------------------------------------------------------------ */
 
+struct smap;
+
 /* What an agent says of its node. */
 struct store_node_status {
     char *name;
@@ -89,6 +91,9 @@ struct store_node_status {
     bool ready;             /* Connected to its switch, flows in sync. */
     char *message;          /* Why not ready; "" if it is. */
     uint64_t n_flows;       /* Flows in the switch's tables. */
+    /* Policies (KIND/NAMESPACE/NAME) that the node does not realise as they
+     * say, to why.  NULL: none. */
+    const struct smap *policy_problems;
 };
 typedef void store_node_cb(const struct store_node_status *, void *aux);
 void store_each_node(struct store *, store_node_cb *, void *aux);

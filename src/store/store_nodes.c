@@ -8,8 +8,9 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
-#include "util.h"
+#include "smap.h"
 #include "store/row_values.h"
+#include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(store_nodes);
 
@@ -69,6 +70,7 @@ join_status(const struct store *s, struct store_node_status *node)
         node->ready = row->ready;
         node->message = row->message;
         node->n_flows = row->flows;
+        node->policy_problems = &row->policy_problems;
     }
 }
 
@@ -100,6 +102,15 @@ store_each_node(struct store *s, store_node_cb *cb, void *aux)
 
 /* --- Writing ---------------------------------------------------------- */
 
+static void
+free_problems(struct store_node_status *status)
+{
+    struct smap *problems = CONST_CAST(struct smap *, status->policy_problems);
+
+    smap_destroy(problems);
+    free(problems);
+}
+
 void
 node_status_destroy(struct store_node_status *status)
 {
@@ -107,6 +118,7 @@ node_status_destroy(struct store_node_status *status)
         free(status->name);
         free(status->addresses);
         free(status->message);
+        free_problems(status);
         free(status);
     }
 }
@@ -122,7 +134,22 @@ node_status_clone(const struct store_node_status *src)
                             : NULL;
     status->n_addresses = addresses_sort(status->addresses, status->n_addresses);
     status->message = xstrdup(src->message ? src->message : "");
+    struct smap *problems = xmalloc(sizeof *problems);
+    if (src->policy_problems) {
+        smap_clone(problems, src->policy_problems);
+    } else {
+        smap_init(problems);
+    }
+    status->policy_problems = problems;
     return status;
+}
+
+static bool
+problems_equal(const struct smap *a, const struct smap *b)
+{
+    const struct smap none = SMAP_INITIALIZER(&none);
+
+    return smap_equal(a ? a : &none, b ? b : &none);
 }
 
 static bool
@@ -141,7 +168,8 @@ status_equal(const struct store_node_status *a, const struct store_node_status *
 
     return a->applied == b->applied && a->stats_applied == b->stats_applied && a->ready == b->ready
            && a->n_flows == b->n_flows && age > -HEARTBEAT_MIN_MS && age < HEARTBEAT_MIN_MS
-           && !strcmp(a->message, b->message ? b->message : "");
+           && !strcmp(a->message, b->message ? b->message : "")
+           && problems_equal(a->policy_problems, b->policy_problems);
 }
 
 void
@@ -182,6 +210,7 @@ status_row_equal(const struct virgarec_node_status *row, const struct store_node
         .ready = row->ready,
         .n_flows = row->flows,
         .message = row->message,
+        .policy_problems = &row->policy_problems,
     };
 
     return status_equal(&written, status);
@@ -240,4 +269,5 @@ status_write(struct store *s, struct ovsdb_idl_txn *txn)
     virgarec_node_status_set_ready(row, status->ready);
     virgarec_node_status_set_message(row, status->message);
     virgarec_node_status_set_flows(row, MIN(status->n_flows, INT64_MAX));
+    virgarec_node_status_set_policy_problems(row, status->policy_problems);
 }

@@ -1,6 +1,7 @@
 /* The store against a real ovsdb-server: objects, tickets, nodes, counters. */
 #include "store/store.h"
 
+#include "smap.h"
 #include "store/ovsdb_test.h"
 #include "svec.h"
 
@@ -197,6 +198,10 @@ list_node(const struct store_node_status *n, void *lines_)
     ds_put_format(&ds, " %" PRIu64 " %" PRIu64 " %" PRId64 " %s \"%s\" %" PRIu64, n->applied,
                   n->stats_applied, n->heartbeat_ms, n->ready ? "ready" : "not ready", n->message,
                   n->n_flows);
+    const struct smap_node *problem;
+    SMAP_FOR_EACH (problem, n->policy_problems) {
+        ds_put_format(&ds, " %s=%s", problem->key, problem->value);
+    }
     svec_add_nocopy(lines_, ds_steal_cstr(&ds));
 }
 
@@ -226,11 +231,22 @@ test_nodes(void **state)
 
     node_b.ready = false;
     node_b.message = CONST_CAST(char *, "no switch");
+    struct smap problems = SMAP_INITIALIZER(&problems);
+    smap_add(&problems, "NetworkPolicy/shop/big", "too large");
+    node_b.policy_problems = &problems;
     store_set_node_status(a, &node_a);
     store_set_node_status(b, &node_b);
     lab_until(nodes_are(controller,
                         "node-a 172.30.0.1 172.30.0.1 3 2 1000000 ready \"\" 77\n"
+                        "node-b 172.30.0.2 172.30.0.2 3 2 1000000 not ready \"no switch\" 77 "
+                        "NetworkPolicy/shop/big=too large"));
+    smap_clear(&problems);
+    store_set_node_status(b, &node_b);
+    lab_until(nodes_are(controller,
+                        "node-a 172.30.0.1 172.30.0.1 3 2 1000000 ready \"\" 77\n"
                         "node-b 172.30.0.2 172.30.0.2 3 2 1000000 not ready \"no switch\" 77"));
+    smap_destroy(&problems);
+    node_b.policy_problems = NULL;
 
     /* No record before the controller gives an id. */
     lab_read(a, seen);

@@ -20,6 +20,7 @@
 #include "openvswitch/vlog.h"
 #include "programs/virga-agent/flow_logger.h"
 #include "programs/virga-agent/packets.h"
+#include "programs/virga-agent/policy_problems.h"
 #include "programs/virga-agent/resolver.h"
 #include "programs/virga-agent/revoke.h"
 #include "programs/virga-agent/revoke_edge.h"
@@ -64,6 +65,7 @@ struct agent {
     struct resolver *resolver;
     struct flow_logger *log;
     struct packets *packets;
+    struct policy_problems *policy_problems;
     struct collector *collector;
     struct gateway *gateway;
     struct underlay *underlay;
@@ -300,6 +302,7 @@ create_flows(struct agent *agent, const struct agent_options *opt)
         .policy_flows_max = opt->policy_flows_max,
     };
     agent->lower = lower_create(&lower);
+    agent->policy_problems = policy_problems_create(agent->lower, opt->policy_flows_max);
     char *target = xasprintf("unix:%s/%s.mgmt", opt->ovs_rundir, BRIDGE);
     agent->sw = ofswitch_create(target);
     free(target);
@@ -355,6 +358,7 @@ agent_destroy(struct agent *agent)
     ofswitch_destroy(agent->sw);
     revoke_destroy(agent->revoke);
     revoke_edge_destroy(agent->revoke_edge); /* The switch may call it to the end. */
+    policy_problems_destroy(agent->policy_problems);
     lower_destroy(agent->lower);
     underlay_destroy(agent->underlay);
     gateway_destroy(agent->gateway);
@@ -577,6 +581,7 @@ tell_status(struct agent *agent)
         .ready = !agent->message[0],
         .message = agent->message,
         .n_flows = ofswitch_n_flows(agent->sw),
+        .policy_problems = policy_problems_all(agent->policy_problems),
     };
     store_set_node_status(agent->store, &status);
     agent->told_applied = status.applied;
@@ -604,7 +609,8 @@ report(struct agent *agent)
         look_at_node(agent);
     }
     update_message(agent);
-    if (heartbeat || has_news(agent)) {
+    bool problems = policy_problems_run(agent->policy_problems);
+    if (heartbeat || problems || has_news(agent)) {
         tell_status(agent);
     }
 }

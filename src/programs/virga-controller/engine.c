@@ -11,6 +11,7 @@
 #include "api/http_message.h"
 #include "api/identity_names.h"
 #include "api/node_objects.h"
+#include "api/node_problems.h"
 #include "api/rest.h"
 #include "api/virga_views.h"
 #include "base/mailbox.h"
@@ -48,6 +49,7 @@ struct engine {
     struct compile *compile;
     struct conditions *conditions;
     struct node_objects *nodes;
+    struct node_problems *problems;
     struct identity_names *names;
     struct virga_views *views;
     bool dirty;               /* Objects or nodes changed since compile_run(). */
@@ -195,6 +197,7 @@ start_leading(struct engine *engine)
     apply_all(engine);
     engine->conditions = conditions_create(engine->objects);
     engine->nodes = node_objects_create(engine->objects);
+    engine->problems = node_problems_create();
     engine->names = identity_names_create(compile_records(engine->compile));
     struct virga_views_sources sources = { engine->store, engine->objects, engine->compile,
                                            engine->nodes, engine->names };
@@ -226,6 +229,7 @@ stop_leading(struct engine *engine)
     object_store_clear(engine->objects);
     conditions_destroy(engine->conditions);
     node_objects_destroy(engine->nodes);
+    node_problems_destroy(engine->problems);
     identity_names_destroy(engine->names);
     compile_destroy(engine->compile);
     free(engine->counters);
@@ -305,6 +309,7 @@ static void
 see_node(const struct store_node_status *status, void *engine_)
 {
     struct engine *engine = engine_;
+    node_problems_see(engine->problems, status);
     if (node_objects_see(engine->nodes, status)) {
         compile_set_node(engine->compile, status->name, &status->vtep, status->addresses,
                          status->n_addresses);
@@ -334,8 +339,10 @@ run_nodes(struct engine *engine, long long now)
     }
     engine->nodes_seqno = seqno;
     node_objects_begin(engine->nodes, now, time_wall_msec());
+    node_problems_begin(engine->problems);
     store_each_node(engine->store, see_node, engine);
     node_objects_end(engine->nodes, node_gone, engine);
+    engine->dirty |= node_problems_end(engine->problems);
 }
 
 /* --- Rounds ---------------------------------------------------------------------- */
@@ -398,6 +405,7 @@ settle(struct engine *engine)
         engine->dirty = false;
         compile_run(engine->compile);
         const struct compile_problem *problems = compile_problems(engine->compile, &n);
+        problems = node_problems_join(engine->problems, problems, n, &n);
         conditions_update(engine->conditions, problems, n, time_wall_msec());
         put_results(engine);
     }
