@@ -5,7 +5,7 @@
  * one policy, text forms) and none of its indexes, links, counts or caches.
  * Membership is decided by each pod's own labels and ports, so a class that mixes pods
  * that some selector tells apart is found out. */
-#include "compile/state.h"
+#include "compile/check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,41 +13,7 @@
 #include "compile/named_port.h"
 #include "compile/pod_name.h"
 #include "compile/policy_rules.h"
-#include "openvswitch/dynamic-string.h"
 #include "util.h"
-
-/* Selectors in use, by a set, or by a policy that asks for the numbers of a
- * named port. */
-struct used {
-    struct selector namespaces;
-    struct selector pods;
-    uint32_t set; /* 0 unless by a set. */
-};
-
-/* A pod with all its labels, its named ports among them. */
-struct seen {
-    const struct pod_entry *pod;
-    struct labels labels;
-};
-
-struct check {
-    const struct compile *c;
-    struct records *want;
-    struct used *used;
-    size_t n_used, allocated_used;
-    struct seen *seen;
-    size_t n_seen;
-    struct simap identities; /* Text to id, of the records. */
-    struct simap sets;
-    struct ds error;
-};
-
-#define FAIL(CHECK, ...)                                 \
-    do {                                                 \
-        if (!(CHECK)->error.length) {                    \
-            ds_put_format(&(CHECK)->error, __VA_ARGS__); \
-        }                                                \
-    } while (0)
 
 /* What is in use. */
 
@@ -141,27 +107,35 @@ collect_texts(struct check *k)
     }
 }
 
+uint32_t
+check_set_of_text(struct check *k, const char *text)
+{
+    uint32_t id = simap_get(&k->sets, text);
+
+    if (!id) {
+        FAIL(k, "there is no set %s", text);
+    }
+    return id;
+}
+
 static uint32_t
-set_of_text(struct check *k, const struct selector *namespaces, const struct selector *pods)
+set_of_selectors(struct check *k, const struct selector *namespaces, const struct selector *pods)
 {
     struct ds text = DS_EMPTY_INITIALIZER;
 
     selection_format(namespaces, pods, &text);
-    uint32_t id = simap_get(&k->sets, ds_cstr(&text));
-    if (!id) {
-        FAIL(k, "there is no set %s", ds_cstr(&text));
-    }
+    uint32_t id = check_set_of_text(k, ds_cstr(&text));
     ds_destroy(&text);
     return id;
 }
 
 /* What policies ask. */
 
-static uint32_t
-use_set(void *k_, const struct selector *namespaces, const struct selector *pods)
+uint32_t
+check_use_set(void *k_, const struct selector *namespaces, const struct selector *pods)
 {
     struct check *k = k_;
-    uint32_t set = set_of_text(k, namespaces, pods);
+    uint32_t set = set_of_selectors(k, namespaces, pods);
 
     for (size_t i = 0; i < k->n_used; i++) {
         if (set && k->used[i].set == set) {
@@ -180,9 +154,9 @@ compare_u16(const void *a_, const void *b_)
     return *a - *b;
 }
 
-static uint16_t *
-use_numbers(void *k_, const struct selector *namespaces, const struct selector *pods,
-            const char *key, size_t *n)
+uint16_t *
+check_use_numbers(void *k_, const struct selector *namespaces, const struct selector *pods,
+                  const char *key, size_t *n)
 {
     struct check *k = k_;
     struct selector with_port;
@@ -231,7 +205,7 @@ want_nodes(struct check *k)
             rec->addresses = copy_array(node->addresses, node->n_addresses,
                                         sizeof *node->addresses);
             records_put(k->want, &rec->r);
-        } else if (ovs_list_is_empty(&node->pods)) {
+        } else if (node_entry_is_idle(node)) {
             FAIL(k, "node %s is kept for nothing", node->name);
         }
     }
@@ -549,7 +523,7 @@ policy_counts(const struct policy_entry *policy)
 static void
 want_rules(struct check *k)
 {
-    const struct policy_pods pods = { use_set, use_numbers, k };
+    const struct policy_pods pods = { check_use_set, check_use_numbers, k };
     const struct policy_entry *policy;
 
     HMAP_FOR_EACH (policy, hmap_node, &k->c->policies) {
@@ -617,7 +591,7 @@ check_all(struct check *k)
     const struct compile *c = k->c;
 
     if (c->node_work.n || c->namespace_work.n || c->policy_work.n || c->pod_work.n
-        || c->named_work.n) {
+        || c->named_work.n || c->ordered_work.n || c->ordered_named_work.n) {
         FAIL(k, "changes wait for compile_run()");
         return;
     }
@@ -626,6 +600,7 @@ check_all(struct check *k)
     want_nodes(k);
     want_networks(k);
     want_rules(k);
+    check_want_ordered(k);
     want_endpoints(k);
     want_sets(k);
     for (int kind = 0; kind < N_RECORD_KINDS; kind++) {

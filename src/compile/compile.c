@@ -31,16 +31,40 @@ compile_create(const struct compile_config *config)
     addresses_init(&c->addresses);
     c->zones = bitmap_allocate(N_ZONES);
     selection_init(&c->selection, c->records, &c->numbers);
+    address_sets_init(&c->address_sets, &c->selection);
     classes_init(&c->classes, &c->selection);
+    for (int tier = 0; tier < N_RULE_TIERS; tier++) {
+        for (int direction = 0; direction < N_RULE_DIRECTIONS; direction++) {
+            ranks_init(&c->ranks[tier][direction]);
+        }
+    }
     problems_init(&c->problems);
     groups_init(&c->groups);
     shash_init(&c->nodes);
     hmap_init(&c->namespaces);
     hmap_init(&c->policies);
+    hmap_init(&c->ordered);
     hmap_init(&c->pods);
     ovs_list_init(&c->waiting_namespaces);
     ovs_list_init(&c->waiting_pods);
     return c;
+}
+
+static void
+destroy_ordered(struct compile *c)
+{
+    struct ordered_entry *policy, *next;
+
+    HMAP_FOR_EACH_SAFE (policy, next, hmap_node, &c->ordered) {
+        ordered_drop_rules(c, policy);
+        ordered_entry_destroy(c, policy);
+    }
+    for (int tier = 0; tier < N_RULE_TIERS; tier++) {
+        for (int direction = 0; direction < N_RULE_DIRECTIONS; direction++) {
+            ranks_uninit(&c->ranks[tier][direction]);
+        }
+    }
+    address_sets_uninit(&c->address_sets);
 }
 
 static void
@@ -59,6 +83,7 @@ destroy_entries(struct compile *c)
         policy_drop_rules(c, policy);
         policy_entry_destroy(c, policy);
     }
+    destroy_ordered(c);
     groups_uninit(c);
     classes_uninit(&c->classes);
     HMAP_FOR_EACH_SAFE (ns, next_ns, hmap_node, &c->namespaces) {
@@ -83,6 +108,7 @@ compile_destroy(struct compile *c)
     shash_destroy(&c->nodes);
     hmap_destroy(&c->namespaces);
     hmap_destroy(&c->policies);
+    hmap_destroy(&c->ordered);
     hmap_destroy(&c->pods);
     worklist_uninit(&c->node_work);
     worklist_uninit(&c->namespace_work);
@@ -90,6 +116,8 @@ compile_destroy(struct compile *c)
     worklist_uninit(&c->group_work);
     worklist_uninit(&c->pod_work);
     worklist_uninit(&c->named_work);
+    worklist_uninit(&c->ordered_work);
+    worklist_uninit(&c->ordered_named_work);
     problems_uninit(&c->problems);
     subnets_uninit(&c->subnets);
     addresses_uninit(&c->addresses);
@@ -203,6 +231,30 @@ compile_del_policy(struct compile *c, const char *kind, const char *ns, const ch
     }
 }
 
+void
+compile_set_ordered_policy(struct compile *c, struct ordered_policy *object)
+{
+    struct ordered_entry *policy = ordered_entry_get(c, object->kind, object->meta.name);
+
+    ordered_policy_destroy(policy->next);
+    policy->next = object;
+    policy->entry.has_next = true;
+    worklist_add(&c->ordered_work, &policy->entry);
+}
+
+void
+compile_del_ordered_policy(struct compile *c, const char *kind, const char *name)
+{
+    struct ordered_entry *policy = ordered_entry_find(c, kind, name);
+
+    if (policy) {
+        ordered_policy_destroy(policy->next);
+        policy->next = NULL;
+        policy->entry.has_next = true;
+        worklist_add(&c->ordered_work, &policy->entry);
+    }
+}
+
 static int
 compare_ips(const void *a, const void *b)
 {
@@ -253,6 +305,39 @@ compile_set_node_ready(struct compile *c, const char *name, bool ready)
     return true;
 }
 
+static bool
+same_node(const struct k8s_node *a, const struct k8s_node *b)
+{
+    return a && b && labels_equal(&a->meta.labels, &b->meta.labels)
+           && a->n_addresses == b->n_addresses
+           && (!a->n_addresses
+               || !memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses));
+}
+
+/* Nodes report often, and mostly nothing that matters here. */
+void
+compile_set_node_object(struct compile *c, struct k8s_node *object)
+{
+    struct node_entry *node = node_entry_get(c, object->meta.name);
+
+    c->nodes_changed |= !same_node(node->object, object);
+    k8s_node_destroy(node->object);
+    node->object = object;
+}
+
+void
+compile_del_node_object(struct compile *c, const char *name)
+{
+    struct node_entry *node = shash_find_data(&c->nodes, name);
+
+    if (node && node->object) {
+        c->nodes_changed = true;
+        k8s_node_destroy(node->object);
+        node->object = NULL;
+        worklist_add(&c->node_work, &node->entry);
+    }
+}
+
 /* Run. */
 
 void
@@ -267,10 +352,13 @@ compile_run(struct compile *c)
     nodes_run(c);
     networks_run(c);
     groups_run(c);
+    ordered_run(c);
     policies_run(c);
     pods_run(c);
     policies_run_named(c);
+    ordered_run_named(c);
     networks_collect(c);
+    nodes_flush_sets(c);
     if (first) {
         restore_end(c);
     }

@@ -22,6 +22,7 @@ struct k8s_node;
 struct network_policy;
 struct policy_group;
 struct network_group;
+struct ordered_policy;
 
 struct compile_config {
     struct prefix cluster_cidr; /* Subnets of networks come from here. */
@@ -46,6 +47,10 @@ void compile_counters_format(const struct compile *, struct ds *);
 void compile_set_namespace(struct compile *, struct k8s_namespace *take);
 void compile_set_pod(struct compile *, struct k8s_pod *take);
 void compile_set_policy(struct compile *, struct network_policy *take);
+void compile_set_ordered_policy(struct compile *, struct ordered_policy *take);
+/* The Node object: its labels and addresses are for policies; pods need a
+ * node that an agent registered. */
+void compile_set_node_object(struct compile *, struct k8s_node *take);
 void compile_del_namespace(struct compile *, const char *name);
 void compile_del_pod(struct compile *, const char *ns, const char *name);
 /* 'kind': POLICY_KIND_*. */
@@ -55,6 +60,8 @@ void compile_set_policy_group(struct compile *, struct policy_group *take);
 void compile_set_network_group(struct compile *, struct network_group *take);
 void compile_del_policy_group(struct compile *, const char *name);
 void compile_del_network_group(struct compile *, const char *name);
+void compile_del_ordered_policy(struct compile *, const char *kind, const char *name);
+void compile_del_node_object(struct compile *, const char *name);
 /* A node that an agent registered; 'addresses' are borrowed.  Its record's id
  * is allocated here, by name. */
 void compile_set_node(struct compile *, const char *name, const struct in6_addr *vtep,

@@ -1,7 +1,7 @@
 /* The 112 NetworkPolicy cases that come as data, each with the truth table of
  * another policy engine: networkpolicy-cases.json beside the checkout, or the
  * file that VIRGA_CONFORMANCE names.  Skipped without it. */
-#include "compile/world_test.h"
+#include "compile/opinion_test.h"
 
 #include <netinet/in.h>
 

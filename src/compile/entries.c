@@ -73,9 +73,16 @@ void
 node_entry_destroy(struct compile *c, struct node_entry *node)
 {
     shash_find_and_delete(&c->nodes, node->name);
+    k8s_node_destroy(node->object);
     free(node->name);
     free(node->addresses);
     free(node);
+}
+
+bool
+node_entry_is_idle(const struct node_entry *node)
+{
+    return !node->exists && !node->next_exists && !node->object && ovs_list_is_empty(&node->pods);
 }
 
 /* Namespaces. */
@@ -198,6 +205,58 @@ policy_entry_destroy(struct compile *c, struct policy_entry *policy)
     problem_clear(&c->problems, &policy->problem);
     network_policy_destroy(policy->object);
     network_policy_destroy(policy->next);
+    free(policy->rules);
+    free(policy->name);
+    free(policy);
+}
+
+static uint32_t
+ordered_hash(const char *kind, const char *name)
+{
+    return hash_string(name, hash_string(kind, 0));
+}
+
+struct ordered_entry *
+ordered_entry_find(const struct compile *c, const char *kind, const char *name)
+{
+    struct ordered_entry *policy;
+
+    HMAP_FOR_EACH_WITH_HASH (policy, hmap_node, ordered_hash(kind, name), &c->ordered) {
+        if (!strcmp(policy->kind, kind) && !strcmp(policy->name, name)) {
+            return policy;
+        }
+    }
+    return NULL;
+}
+
+struct ordered_entry *
+ordered_entry_get(struct compile *c, const char *kind, const char *name)
+{
+    struct ordered_entry *policy = ordered_entry_find(c, kind, name);
+
+    if (!policy) {
+        policy = xzalloc(sizeof *policy);
+        policy->entry.seq = c->seq++;
+        policy->entry.is_ordered = true;
+        policy->kind = kind;
+        policy->name = xstrdup(name);
+        for (int direction = 0; direction < N_RULE_DIRECTIONS; direction++) {
+            policy->blocks[direction].policy = policy;
+            policy->blocks[direction].ranks.kind = policy->kind;
+            policy->blocks[direction].ranks.name = policy->name;
+        }
+        hmap_insert(&c->ordered, &policy->hmap_node, ordered_hash(kind, name));
+    }
+    return policy;
+}
+
+void
+ordered_entry_destroy(struct compile *c, struct ordered_entry *policy)
+{
+    hmap_remove(&c->ordered, &policy->hmap_node);
+    problem_clear(&c->problems, &policy->problem);
+    ordered_policy_destroy(policy->object);
+    ordered_policy_destroy(policy->next);
     free(policy->rules);
     free(policy->name);
     free(policy);

@@ -302,7 +302,7 @@ pod_leave_node(struct compile *c, struct pod_entry *pod)
     if (node) {
         pod->node = NULL;
         ovs_list_remove(&pod->node_node);
-        if (!node->exists && !node->entry.queued && ovs_list_is_empty(&node->pods)) {
+        if (node_entry_is_idle(node) && !node->entry.queued) {
             node_entry_destroy(c, node);
         }
     }

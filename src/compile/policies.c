@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile/holdings.h"
 #include "compile/policy_rules.h"
 #include "util.h"
 
@@ -12,89 +13,30 @@ rule_id_is_used(const void *records, uint32_t id)
     return records_rule(records, id) != NULL;
 }
 
-/* What the policy uses of the selection. */
-
-struct holdings {
-    struct port_watch *watches; /* Chain. */
-    uint32_t n_sets, allocated_sets;
-    uint32_t sets[]; /* It is a user of each. */
-};
-
-static void
-release_holdings(struct compile *c, struct holdings *holdings)
-{
-    struct port_watch *watch, *next;
-
-    if (!holdings) {
-        return;
-    }
-    for (uint32_t i = 0; i < holdings->n_sets; i++) {
-        selection_unref(&c->selection, holdings->sets[i]);
-    }
-    for (watch = holdings->watches; watch; watch = next) {
-        next = watch->next;
-        selection_unwatch(&c->selection, watch);
-    }
-    free(holdings);
-}
-
-static struct holdings *
-holdings_grow(struct holdings *holdings)
-{
-    uint32_t n = holdings ? 2 * holdings->allocated_sets : 2;
-    struct holdings *grown = xrealloc(holdings, sizeof *grown + n * sizeof *grown->sets);
-
-    if (!holdings) {
-        *grown = (struct holdings){ .n_sets = 0 };
-    }
-    grown->allocated_sets = n;
-    return grown;
-}
-
-struct hold_ctx {
-    struct compile *c;
-    struct policy_entry *policy;
-    struct holdings *holdings;
-};
-
 static uint32_t
-hold_set(void *ctx_, const struct selector *namespaces, const struct selector *pods)
+hold_set(void *holdings, const struct selector *namespaces, const struct selector *pods)
 {
-    struct hold_ctx *ctx = ctx_;
-    uint32_t set = selection_get(&ctx->c->selection, namespaces, pods);
-
-    selection_ref(&ctx->c->selection, set);
-    if (ctx->holdings->n_sets >= ctx->holdings->allocated_sets) {
-        ctx->holdings = holdings_grow(ctx->holdings);
-    }
-    ctx->holdings->sets[ctx->holdings->n_sets++] = set;
-    return set;
+    return holdings_set(holdings, namespaces, pods);
 }
 
 static uint16_t *
-hold_numbers(void *ctx_, const struct selector *namespaces, const struct selector *pods,
+hold_numbers(void *holdings, const struct selector *namespaces, const struct selector *pods,
              const char *port_key, size_t *n)
 {
-    struct hold_ctx *ctx = ctx_;
-    struct port_watch *watch = selection_watch(&ctx->c->selection, namespaces, pods, port_key,
-                                               ctx->policy);
-
-    watch->next = ctx->holdings->watches;
-    ctx->holdings->watches = watch;
-    return selection_watch_numbers(watch, n);
+    return holdings_numbers(holdings, namespaces, pods, port_key, n);
 }
 
 /* The rules as they are now; the policy holds what they need, and no more. */
 static struct rec_rule **
 build_rules(struct compile *c, struct policy_entry *policy, size_t *n, bool *too_large)
 {
-    struct hold_ctx ctx = { c, policy, holdings_grow(NULL) };
-    const struct policy_pods pods = { hold_set, hold_numbers, &ctx };
+    struct holdings *holdings = holdings_create(&c->selection, &c->address_sets, &policy->entry);
+    const struct policy_pods pods = { hold_set, hold_numbers, holdings };
     struct rec_rule **rules = policy_rules_build(policy->object, policy->namespace_->vni, &pods, n,
                                                  too_large);
 
-    release_holdings(c, policy->holdings);
-    policy->holdings = ctx.holdings;
+    holdings_release(policy->holdings);
+    policy->holdings = holdings;
     return rules;
 }
 
@@ -115,7 +57,7 @@ present_rules(const struct compile *c, const struct policy_entry *policy)
 void
 policy_drop_rules(struct compile *c, struct policy_entry *policy)
 {
-    release_holdings(c, policy->holdings);
+    holdings_release(policy->holdings);
     policy->holdings = NULL;
     for (size_t i = 0; i < policy->n_rules; i++) {
         records_remove(c->records, RECORD_RULE, policy->rules[i]);
@@ -284,12 +226,12 @@ policies_run(struct compile *c)
 }
 
 static void
-queue_named(void *policy_, void *c_)
+queue_named(void *entry_, void *c_)
 {
-    struct policy_entry *policy = policy_;
+    struct entry *entry = entry_;
     struct compile *c = c_;
 
-    worklist_add(&c->named_work, &policy->entry);
+    worklist_add(entry->is_ordered ? &c->ordered_named_work : &c->named_work, entry);
 }
 
 /* The watches that the policies hold keep all keys relevant that narrower

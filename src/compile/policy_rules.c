@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compile/named_port.h"
+#include "compile/rule_parts.h"
 #include "hash.h"
 #include "model/objects.h"
 #include "openvswitch/hmap.h"
@@ -66,81 +67,14 @@ take_rule(struct build *b, struct rec_rule *rule)
 
 /* Peers. */
 
-static int
-compare_u32(const void *a_, const void *b_)
-{
-    const uint32_t *a = a_, *b = b_;
-
-    return *a < *b ? -1 : *a > *b;
-}
-
-static int
-compare_prefixes(const void *a, const void *b)
-{
-    return prefix_compare(a, b);
-}
-
 static void
 add_prefixes(struct rec_rule *rule, size_t *allocated, const struct policy_peer *peer)
 {
     size_t n;
     struct prefix *prefixes = prefix_subtract(&peer->cidr, peer->excepts, peer->n_excepts, &n);
 
-    for (size_t i = 0; i < n; i++) {
-        if (rule->n_peer_prefixes >= *allocated) {
-            rule->peer_prefixes = x2nrealloc(rule->peer_prefixes, allocated,
-                                             sizeof *rule->peer_prefixes);
-        }
-        rule->peer_prefixes[rule->n_peer_prefixes++] = prefixes[i];
-    }
+    rule_add_peer_prefixes(rule, allocated, prefixes, n);
     free(prefixes);
-}
-
-/* Sorts; drops what another prefix covers, which then stands right before. */
-static void
-canonical_prefixes(struct rec_rule *rule)
-{
-    struct prefix *a = rule->peer_prefixes;
-    size_t n = 0;
-
-    if (!rule->n_peer_prefixes) {
-        return;
-    }
-    qsort(a, rule->n_peer_prefixes, sizeof *a, compare_prefixes);
-    for (size_t i = 0; i < rule->n_peer_prefixes; i++) {
-        if (!n || !prefix_covers(&a[n - 1], &a[i])) {
-            a[n++] = a[i];
-        }
-    }
-    rule->n_peer_prefixes = n;
-    rule->peer_prefixes = xrealloc(a, n * sizeof *a);
-}
-
-static void
-canonical_sets(struct rec_rule *rule)
-{
-    size_t n = 0;
-
-    if (!rule->n_peer_sets) {
-        return;
-    }
-    qsort(rule->peer_sets, rule->n_peer_sets, sizeof *rule->peer_sets, compare_u32);
-    for (size_t i = 0; i < rule->n_peer_sets; i++) {
-        if (!n || rule->peer_sets[n - 1] != rule->peer_sets[i]) {
-            rule->peer_sets[n++] = rule->peer_sets[i];
-        }
-    }
-    rule->n_peer_sets = n;
-    rule->peer_sets = xrealloc(rule->peer_sets, n * sizeof *rule->peer_sets);
-}
-
-static void
-add_peer_set(struct rec_rule *rule, size_t *allocated, uint32_t set)
-{
-    if (rule->n_peer_sets >= *allocated) {
-        rule->peer_sets = x2nrealloc(rule->peer_sets, allocated, sizeof *rule->peer_sets);
-    }
-    rule->peer_sets[rule->n_peer_sets++] = set;
 }
 
 static const struct selector *
@@ -167,45 +101,14 @@ build_peers(const struct build *b, struct rec_rule *rule, const struct policy_ru
         if (peer->is_ip_block) {
             add_prefixes(rule, &allocated_prefixes, peer);
         } else {
-            add_peer_set(rule, &allocated_sets,
-                         set_of(b, namespaces_of(b, peer), &peer->pod_selector));
+            rule_add_peer_set(rule, &allocated_sets,
+                              set_of(b, namespaces_of(b, peer), &peer->pod_selector));
         }
     }
-    canonical_sets(rule);
-    canonical_prefixes(rule);
+    rule_canonical_peers(rule);
 }
 
 /* Ports. */
-
-static int
-compare_ports(const void *a_, const void *b_)
-{
-    const struct rule_port *a = a_, *b = b_;
-
-    return a->protocol != b->protocol ? a->protocol - b->protocol
-           : a->first != b->first     ? a->first - b->first
-                                      : a->last - b->last;
-}
-
-/* Sorts; joins ranges that touch. */
-static void
-canonical_ports(struct rec_rule *rule)
-{
-    struct rule_port *a = rule->ports;
-    size_t n = 0;
-
-    qsort(a, rule->n_ports, sizeof *a, compare_ports);
-    for (size_t i = 0; i < rule->n_ports; i++) {
-        struct rule_port *last = n ? &a[n - 1] : NULL;
-
-        if (last && last->protocol == a[i].protocol && a[i].first <= last->last + 1) {
-            last->last = MAX(last->last, a[i].last);
-        } else {
-            a[n++] = a[i];
-        }
-    }
-    rule->n_ports = n;
-}
 
 static void
 build_ports(struct rec_rule *rule, const struct policy_rule *src)
@@ -225,7 +128,7 @@ build_ports(struct rec_rule *rule, const struct policy_rule *src)
             p->last = port->last;
         }
     }
-    canonical_ports(rule);
+    rule_canonical_ports(rule);
 }
 
 /* Named ports. */
@@ -335,10 +238,10 @@ add_number(struct build *b, const struct rec_rule *model, uint8_t protocol, cons
         if (rule->direction == RULE_INGRESS) {
             rule->subject = set;
         } else {
-            add_peer_set(rule, &allocated, set);
+            rule_add_peer_set(rule, &allocated, set);
         }
     }
-    canonical_sets(rule);
+    rule_canonical_peers(rule);
     rule->n_ports = 1;
     rule->ports = xmalloc(sizeof *rule->ports);
     *rule->ports = (struct rule_port){ protocol, holders->number, holders->number };
@@ -511,6 +414,8 @@ content_equal(const struct rec_rule *a, const struct rec_rule *b)
 
     same_place.r.key = b->r.key;
     same_place.index = b->index;
+    same_place.rank = b->rank;
+    same_place.priority = b->priority;
     return record_equal(&same_place.r, &b->r);
 }
 

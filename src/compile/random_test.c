@@ -1,7 +1,7 @@
 /* Random scripts: after every run the incremental result equals the full one,
  * the change log tells every change, and evaluate() agrees with the second
  * opinion.  VIRGA_SEED and VIRGA_STEPS repeat or lengthen a script. */
-#include "compile/world_test.h"
+#include "compile/opinion_test.h"
 
 #include "random.h"
 #include "timeval.h"

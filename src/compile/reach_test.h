@@ -8,7 +8,7 @@
 
 #include <netinet/in.h>
 
-#include "compile/world_test.h"
+#include "compile/opinion_test.h"
 
 static const char *const reach_namespaces[] = { "x", "y", "z" };
 static const char *const reach_pods[] = { "a", "b", "c" };

@@ -76,36 +76,56 @@ split_name(const char *text, char **ns)
     return slash ? slash + 1 : NULL;
 }
 
-static struct policy_entry *
+/* The policy that a rule names, one of the two if it is there. */
+struct policy_ref {
+    struct policy_entry *policy;
+    struct ordered_entry *ordered;
+};
+
+static struct policy_ref
 policy_of_rule(const struct compile *c, const struct rec_rule *rec)
 {
     const char *text = rec->policy ? rec->policy : "";
     char *kind, *ns = NULL;
     const char *name = split_name(text, &kind);
-    struct policy_entry *policy = NULL;
+    struct policy_ref ref = { NULL, NULL };
 
     if (name) {
         name = split_name(name, &ns);
-        policy = name ? policy_entry_find(c, kind, *ns ? ns : name, name) : NULL;
+    }
+    if (name) {
+        ref.policy = policy_entry_find(c, kind, *ns ? ns : name, name);
+        ref.ordered = *ns ? NULL : ordered_entry_find(c, kind, name);
     }
     free(kind);
     free(ns);
-    return policy;
+    return ref;
+}
+
+static void
+append_rule(uint32_t **rules, size_t *n, size_t *allocated, uint32_t id)
+{
+    if (*n >= *allocated) {
+        *rules = x2nrealloc(*rules, allocated, sizeof **rules);
+    }
+    (*rules)[(*n)++] = id;
 }
 
 static bool
 restore_rule(struct compile *c, const struct rec_rule *rec)
 {
-    struct policy_entry *policy = policy_of_rule(c, rec);
+    struct policy_ref ref = policy_of_rule(c, rec);
+    struct policy_entry *policy = ref.policy;
+    struct ordered_entry *ordered = ref.ordered;
 
-    if (!policy || !policy->next) {
-        return false;
+    if (policy && policy->next && rec->tier == TIER_NETWORKPOLICY) {
+        append_rule(&policy->rules, &policy->n_rules, &policy->allocated_rules, rec->r.key);
+        return true;
+    } else if (ordered && ordered->next && rec->tier != TIER_NETWORKPOLICY) {
+        append_rule(&ordered->rules, &ordered->n_rules, &ordered->allocated_rules, rec->r.key);
+        return true;
     }
-    if (policy->n_rules >= policy->allocated_rules) {
-        policy->rules = x2nrealloc(policy->rules, &policy->allocated_rules, sizeof *policy->rules);
-    }
-    policy->rules[policy->n_rules++] = rec->r.key;
-    return true;
+    return false;
 }
 
 static struct pod_entry *
@@ -211,17 +231,16 @@ compare_places(const void *a_, const void *b_)
 
 /* Of equal rules, the first in the policy is to find the first. */
 static void
-sort_rules(struct compile *c, struct policy_entry *policy)
+sort_rules(const struct records *records, uint32_t *rules, size_t n)
 {
-    struct rule_place *places = xmalloc((policy->n_rules + 1) * sizeof *places);
+    struct rule_place *places = xmalloc((n + 1) * sizeof *places);
 
-    for (size_t i = 0; i < policy->n_rules; i++) {
-        uint32_t id = policy->rules[i];
-        places[i] = (struct rule_place){ id, records_rule(c->records, id)->index };
+    for (size_t i = 0; i < n; i++) {
+        places[i] = (struct rule_place){ rules[i], records_rule(records, rules[i])->index };
     }
-    qsort(places, policy->n_rules, sizeof *places, compare_places);
-    for (size_t i = 0; i < policy->n_rules; i++) {
-        policy->rules[i] = places[i].id;
+    qsort(places, n, sizeof *places, compare_places);
+    for (size_t i = 0; i < n; i++) {
+        rules[i] = places[i].id;
     }
     free(places);
 }
@@ -230,13 +249,18 @@ void
 restore_begin(struct compile *c)
 {
     struct policy_entry *policy;
+    struct ordered_entry *ordered;
 
     records_clear_changes(c->records);
     for (int kind = 0; kind < N_RECORD_KINDS; kind++) {
         restore_kind(c, kind);
     }
     HMAP_FOR_EACH (policy, hmap_node, &c->policies) {
-        sort_rules(c, policy);
+        sort_rules(c->records, policy->rules, policy->n_rules);
+    }
+    HMAP_FOR_EACH (ordered, hmap_node, &c->ordered) {
+        sort_rules(c->records, ordered->rules, ordered->n_rules);
+        ordered_restore_ranks(c, ordered);
     }
 }
 

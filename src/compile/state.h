@@ -4,20 +4,23 @@
  * An object known by name has an entry.  A setter puts the new object (NULL:
  * deleted) into the entry as 'next' and queues the entry; the phase of its
  * kind makes it 'object' and brings the records up to date.  Phases run in the
- * order nodes, namespaces, groups, policies, pods, policies with named ports: each may
- * queue entries of a later one.  A policy with named ports holds in the third
- * phase what decides the classes of pods, and gets its rules in the last, when
- * the numbers of those pods are known.  Entries are worked through in the order in which they first appeared,
+ * order nodes, namespaces, groups, ordered policies, NetworkPolicies, pods, and both
+ * kinds of policies with named ports: each may queue entries of a later one.  A
+ * policy with named ports holds in its first phase what decides the classes of
+ * pods, and gets its rules in the last, when the numbers of those pods are
+ * known.  Entries are worked through in the order in which they first appeared,
  * so that equal calls give equal numbers. */
 #ifndef VIRGA_COMPILE_STATE_H
 #define VIRGA_COMPILE_STATE_H 1
 
+#include "compile/address_sets.h"
 #include "compile/addresses.h"
 #include "compile/classes.h"
 #include "compile/compile.h"
 #include "compile/groups.h"
 #include "compile/numbers.h"
 #include "compile/problems.h"
+#include "compile/ranks.h"
 #include "compile/selection.h"
 #include "compile/subnets.h"
 #include "model/objects.h"
@@ -28,6 +31,7 @@ struct entry {
     uint64_t seq; /* Order of appearance. */
     bool queued;
     bool has_next;
+    bool is_ordered; /* Of a struct ordered_entry. */
 };
 
 struct worklist {
@@ -44,7 +48,8 @@ struct node_entry {
     struct in6_addr vtep;
     struct in6_addr *addresses; /* Sorted. */
     size_t n_addresses;
-    struct ovs_list pods; /* struct pod_entry 'node_node'. */
+    struct k8s_node *object; /* The Node of that name, registered or not. */
+    struct ovs_list pods;    /* struct pod_entry 'node_node'. */
 };
 
 struct namespace_entry {
@@ -83,6 +88,29 @@ struct policy_entry {
     struct problem *problem;
 };
 
+/* The ranks of the policy's rules in one direction. */
+struct ordered_block {
+    struct rank_block ranks;
+    int32_t *indexes; /* The rule of each. */
+    struct ordered_entry *policy;
+};
+
+/* A policy of the ordered tiers.  It belongs to no namespace. */
+struct ordered_entry {
+    struct entry entry;
+    struct hmap_node hmap_node; /* In struct compile 'ordered'. */
+    const char *kind;           /* POLICY_KIND_* */
+    char *name;
+    struct ordered_policy *object, *next;
+    uint32_t *rules; /* Keys of its rule records, in ordered_rules_build()'s order. */
+    size_t n_rules, allocated_rules;
+    struct holdings *holdings;
+    enum rule_tier tier; /* Of the blocks that are placed. */
+    struct ordered_block blocks[N_RULE_DIRECTIONS];
+    bool overflows[N_RULE_DIRECTIONS]; /* There were no ranks for its rules. */
+    struct problem *problem;
+};
+
 struct pod_entry {
     struct entry entry;
     struct hmap_node hmap_node; /* In struct compile 'pods'. */
@@ -111,20 +139,26 @@ struct compile {
     struct addresses addresses;
     unsigned long *zones; /* Bitmap of those in use. */
     struct selection selection;
+    struct address_sets address_sets;
     struct classes classes;
     struct problems problems;
     struct groups groups;
+    struct ranks ranks[N_RULE_TIERS][N_RULE_DIRECTIONS];
 
     struct shash nodes;     /* struct node_entry. */
     struct hmap namespaces; /* struct namespace_entry. */
     struct hmap policies;   /* struct policy_entry. */
+    struct hmap ordered;    /* struct ordered_entry. */
     struct hmap pods;       /* struct pod_entry. */
     struct worklist node_work, namespace_work, group_work, policy_work, pod_work;
-    struct worklist named_work;         /* Policies with named ports. */
+    struct worklist named_work; /* Policies with named ports. */
+    struct worklist ordered_work, ordered_named_work;
     struct ovs_list waiting_namespaces; /* Those with a problem. */
     struct ovs_list waiting_pods;       /* Those that lack an address. */
     uint64_t run;                       /* Number of this run, 1... */
     bool subnets_freed;                 /* In this run. */
+    bool ranks_freed;                   /* Since policies without ranks tried last. */
+    bool nodes_changed;                 /* Labels or addresses, since node sets were computed. */
     bool networks_grew;                 /* In this half of pods_run(). */
 };
 
@@ -142,6 +176,9 @@ struct policy_entry *policy_entry_find(const struct compile *, const char *kind,
 /* 'kind' is a literal. */
 struct policy_entry *policy_entry_get(struct compile *, const char *kind, const char *ns,
                                       const char *name);
+struct ordered_entry *ordered_entry_find(const struct compile *, const char *kind,
+                                         const char *name);
+struct ordered_entry *ordered_entry_get(struct compile *, const char *kind, const char *name);
 struct pod_entry *pod_entry_find(const struct compile *, const char *ns, const char *name);
 struct pod_entry *pod_entry_get(struct compile *, const char *ns, const char *name);
 
@@ -149,6 +186,7 @@ struct pod_entry *pod_entry_get(struct compile *, const char *ns, const char *na
 void node_entry_destroy(struct compile *, struct node_entry *);
 void namespace_entry_destroy(struct compile *, struct namespace_entry *);
 void policy_entry_destroy(struct compile *, struct policy_entry *);
+void ordered_entry_destroy(struct compile *, struct ordered_entry *);
 void pod_entry_destroy(struct compile *, struct pod_entry *);
 
 /* The namespace is of no use any more if this was its last object. */
@@ -157,12 +195,23 @@ void namespace_entry_left(struct compile *, struct namespace_entry *);
 bool namespace_entry_is_missing(const struct namespace_entry *, const char **reason,
                                 char **message);
 
-/* Phases: nodes.c, networks.c, policies.c, pods.c, restore.c. */
+/* Whether nothing knows of the node any more. */
+bool node_entry_is_idle(const struct node_entry *);
+
+/* Phases: nodes.c, networks.c, ordered.c, policies.c, pods.c, restore.c. */
 void nodes_run(struct compile *);
+void nodes_flush_sets(struct compile *);
+/* The addresses of the nodes that the selector chooses, for 'compile'. */
+struct prefix *nodes_prefixes(const void *compile, const struct selector *, size_t *n);
 void networks_run(struct compile *);
 void policies_run(struct compile *);
 void policies_run_named(struct compile *);
 void policy_drop_rules(struct compile *, struct policy_entry *);
+void ordered_run(struct compile *);
+void ordered_run_named(struct compile *);
+void ordered_drop_rules(struct compile *, struct ordered_entry *);
+/* The policy's rules of an earlier life are complete. */
+void ordered_restore_ranks(struct compile *, struct ordered_entry *);
 void pods_run(struct compile *);
 bool pod_waits_for_node(const struct pod_entry *);
 void pod_drop_endpoint(struct compile *, struct pod_entry *);

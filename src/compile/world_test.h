@@ -1,8 +1,5 @@
-/* What the tests of the compiler share: a world of objects, told in JSON, and
- * a second opinion on every verdict.
- *
- * The second opinion (world_allows) is written from the text of the Kubernetes
- * API over the decoded objects; it sees no record but the pods' addresses. */
+/* What the tests of the compiler share: a world of objects, told in JSON.  See
+ * also opinion_test.h. */
 #ifndef VIRGA_WORLD_TEST_H
 #define VIRGA_WORLD_TEST_H 1
 
@@ -31,8 +28,10 @@ struct world {
     struct k8s_namespace *namespaces[128];
     struct k8s_pod *pods[512];
     struct network_policy *policies[128];
+    struct ordered_policy *ordered[128];
+    struct k8s_node *node_objects[16];
     struct world_node nodes[16];
-    size_t n_namespaces, n_pods, n_policies, n_nodes;
+    size_t n_namespaces, n_pods, n_policies, n_ordered, n_node_objects, n_nodes;
 };
 
 static inline void
@@ -96,6 +95,27 @@ world_find_policy(const struct world *w, const char *kind, const char *ns, const
     return i;
 }
 
+static inline size_t
+world_find_ordered(const struct world *w, const char *kind, const char *name)
+{
+    size_t i = 0;
+    while (i < w->n_ordered
+           && (strcmp(w->ordered[i]->meta.name, name) || strcmp(w->ordered[i]->kind, kind))) {
+        i++;
+    }
+    return i;
+}
+
+static inline size_t
+world_find_node_object(const struct world *w, const char *name)
+{
+    size_t i = 0;
+    while (i < w->n_node_objects && strcmp(w->node_objects[i]->meta.name, name)) {
+        i++;
+    }
+    return i;
+}
+
 static inline void
 world_uninit(struct world *w)
 {
@@ -107,6 +127,12 @@ world_uninit(struct world *w)
     }
     while (w->n_policies) {
         WORLD_REMOVE(w->policies, w->n_policies, 0, network_policy_destroy);
+    }
+    while (w->n_ordered) {
+        WORLD_REMOVE(w->ordered, w->n_ordered, 0, ordered_policy_destroy);
+    }
+    while (w->n_node_objects) {
+        WORLD_REMOVE(w->node_objects, w->n_node_objects, 0, k8s_node_destroy);
     }
     while (w->n_nodes) {
         free(w->nodes[--w->n_nodes].name);
@@ -152,8 +178,13 @@ world_give(struct world *w, const json_t *object)
                   world_find_namespace(w, name));
     } else if (!strcmp(kind, "Pod")) {
         WORLD_SET(k8s_pod, compile_set_pod, w->pods, w->n_pods, world_find_pod(w, ns, name));
+    } else if (!strcmp(kind, "Node")) {
+        WORLD_SET(k8s_node, compile_set_node_object, w->node_objects, w->n_node_objects,
+                  world_find_node_object(w, name));
+    } else if (strcmp(kind, "NetworkPolicy")) {
+        WORLD_SET(ordered_policy, compile_set_ordered_policy, w->ordered, w->n_ordered,
+                  world_find_ordered(w, kind, name));
     } else {
-        assert_string_equal(kind, "NetworkPolicy");
         WORLD_SET(network_policy, compile_set_policy, w->policies, w->n_policies,
                   world_find_policy(w, mine->kind, ns, name));
     }
@@ -236,6 +267,30 @@ static inline void
 world_del_policy(struct world *w, const char *ns, const char *name)
 {
     world_del_policy_of(w, POLICY_KIND_NETWORK, ns, name);
+}
+
+static inline void
+world_del_ordered(struct world *w, const char *kind, const char *name)
+{
+    size_t i = world_find_ordered(w, kind, name);
+
+    if (i < w->n_ordered) {
+        WORLD_REMOVE(w->ordered, w->n_ordered, i, ordered_policy_destroy);
+    }
+    world_forget(w, kind, "", name);
+    compile_del_ordered_policy(w->c, kind, name);
+}
+
+static inline void
+world_del_node_object(struct world *w, const char *name)
+{
+    size_t i = world_find_node_object(w, name);
+
+    if (i < w->n_node_objects) {
+        WORLD_REMOVE(w->node_objects, w->n_node_objects, i, k8s_node_destroy);
+    }
+    world_forget(w, "Node", "", name);
+    compile_del_node_object(w->c, name);
 }
 
 static inline struct in6_addr
@@ -407,177 +462,6 @@ world_problem(const struct world *w, const char *kind, const char *ns, const cha
         }
     }
     return "none";
-}
-
-/* The second opinion. */
-
-static inline const struct k8s_pod *
-world_pod_at(const struct world *w, const struct in6_addr *ip)
-{
-    for (size_t i = 0; i < w->n_pods; i++) {
-        const struct k8s_pod *pod = w->pods[i];
-        const struct rec_endpoint *endpoint;
-
-        if (pod->host_network || pod->completed) {
-            continue;
-        }
-        endpoint = world_endpoint(w, pod->meta.namespace_, pod->meta.name);
-        for (size_t j = 0; endpoint && j < endpoint->n_ips; j++) {
-            if (!memcmp(&endpoint->ips[j], ip, sizeof *ip)) {
-                return pod;
-            }
-        }
-    }
-    return NULL;
-}
-
-static inline bool
-world_peer_matches(const struct world *w, const struct network_policy *policy,
-                   const struct policy_peer *peer, const struct in6_addr *ip,
-                   const struct k8s_pod *pod)
-{
-    if (peer->is_ip_block) {
-        if (!prefix_contains(&peer->cidr, ip)) {
-            return false;
-        }
-        for (size_t i = 0; i < peer->n_excepts; i++) {
-            if (prefix_contains(&peer->excepts[i], ip)) {
-                return false;
-            }
-        }
-        return true;
-    }
-    if (!pod || !selector_matches(&peer->pod_selector, &pod->meta.labels)) {
-        return false;
-    }
-    if (!peer->has_namespace_selector) {
-        return !strcmp(pod->meta.namespace_, policy->meta.namespace_);
-    }
-    size_t i = world_find_namespace(w, pod->meta.namespace_);
-    return i < w->n_namespaces
-           && selector_matches(&peer->namespace_selector, &w->namespaces[i]->meta.labels);
-}
-
-/* The number that the pod has for a name, the first in order of containers;
- * 0 if none, which no port is. */
-static inline uint16_t
-world_named_port(const struct k8s_pod *pod, const char *name, uint8_t protocol)
-{
-    for (size_t i = 0; pod && i < pod->n_ports; i++) {
-        if (!strcmp(pod->ports[i].name, name) && pod->ports[i].protocol == protocol) {
-            return pod->ports[i].number;
-        }
-    }
-    return 0;
-}
-
-/* 'dst': the pod that a name is resolved on, NULL if it is none. */
-static inline bool
-world_port_matches(const struct policy_port *port, const struct k8s_pod *dst,
-                   const struct evaluate_tuple *tuple)
-{
-    if (port->protocol != tuple->protocol) {
-        return false;
-    }
-    if (port->name) {
-        uint16_t number = world_named_port(dst, port->name, port->protocol);
-        return number && number == tuple->dst_port;
-    }
-    return port->first <= tuple->dst_port && tuple->dst_port <= port->last;
-}
-
-/* An ipBlock is no pod, so it has no names, even where it holds pods. */
-static inline bool
-world_rule_matches(const struct world *w, const struct network_policy *policy,
-                   const struct policy_rule *rule, bool ingress, const struct k8s_pod *subject,
-                   const struct in6_addr *ip, const struct k8s_pod *pod,
-                   const struct evaluate_tuple *tuple)
-{
-    bool peer = !rule->n_peers, port = !rule->n_ports, name = false;
-    bool pod_peer = !rule->n_peers;
-
-    for (size_t i = 0; i < rule->n_peers; i++) {
-        bool matches = world_peer_matches(w, policy, &rule->peers[i], ip, pod);
-
-        peer |= matches;
-        pod_peer |= matches && !rule->peers[i].is_ip_block;
-    }
-    for (size_t i = 0; i < rule->n_ports; i++) {
-        bool matches = world_port_matches(&rule->ports[i], ingress ? subject : pod, tuple);
-
-        port |= matches && !rule->ports[i].name;
-        name |= matches && rule->ports[i].name;
-    }
-    return (peer && port) || ((ingress ? peer : pod_peer) && name);
-}
-
-static inline bool
-world_direction_allows(const struct world *w, bool ingress, const struct k8s_pod *subject,
-                       const struct in6_addr *ip, const struct k8s_pod *peer,
-                       const struct evaluate_tuple *tuple)
-{
-    size_t at = world_find_namespace(w, subject->meta.namespace_);
-    bool ns_isolated = ingress && at < w->n_namespaces && w->namespaces[at]->isolated;
-    bool isolated = ns_isolated;
-
-    for (size_t i = 0; i < w->n_policies; i++) {
-        const struct network_policy *policy = w->policies[i];
-        bool opens = policy->needs_isolation && ns_isolated;
-        const struct policy_rule *rules = ingress ? policy->ingress : policy->egress;
-        size_t n = ingress ? policy->n_ingress : policy->n_egress;
-
-        if (strcmp(policy->meta.namespace_, subject->meta.namespace_)
-            || !(opens || (ingress ? policy->isolates_ingress : policy->isolates_egress))
-            || !selector_matches(&policy->pod_selector, &subject->meta.labels)) {
-            continue;
-        }
-        isolated = true;
-        for (size_t j = 0; j < n; j++) {
-            if (world_rule_matches(w, policy, &rules[j], ingress, subject, ip, peer, tuple)) {
-                return true;
-            }
-        }
-    }
-    return !isolated;
-}
-
-static inline bool
-world_allows(const struct world *w, const struct evaluate_tuple *tuple)
-{
-    const struct k8s_pod *src = world_pod_at(w, &tuple->src), *dst = world_pod_at(w, &tuple->dst);
-
-    if (src && src == dst) {
-        return true;
-    }
-    for (size_t i = 0; dst && i < w->n_nodes; i++) {
-        if (!strcmp(w->nodes[i].name, dst->node_name)
-            && !memcmp(&w->nodes[i].address, &tuple->src, sizeof tuple->src)) {
-            return true;
-        }
-    }
-    return (!src || world_direction_allows(w, false, src, &tuple->dst, dst, tuple))
-           && (!dst || world_direction_allows(w, true, dst, &tuple->src, src, tuple));
-}
-
-/* Both opinions on one tuple, which must agree. */
-static inline bool
-world_verdict(struct world *w, const struct evaluate *e, const struct evaluate_tuple *tuple)
-{
-    struct evaluate_verdict verdict = evaluate(e, tuple);
-    bool second = world_allows(w, tuple);
-
-    if (verdict.allow != second) {
-        struct ds ds = DS_EMPTY_INITIALIZER;
-
-        addr_format(&tuple->src, &ds);
-        ds_put_cstr(&ds, " -> ");
-        addr_format(&tuple->dst, &ds);
-        ds_put_format(&ds, " protocol %d port %d: evaluate says %s\n", tuple->protocol,
-                      tuple->dst_port, verdict.allow ? "allow" : "deny");
-        records_format_all(compile_records(w->c), &ds);
-        fail_msg("%s", ds_cstr(&ds));
-    }
-    return verdict.allow;
 }
 
 #endif

@@ -1,0 +1,110 @@
+#include "compile/holdings.h"
+
+#include <stdlib.h>
+
+#include "util.h"
+
+/* Most policies use two sets. */
+struct holdings {
+    struct selection *selection;
+    struct address_sets *address_sets;
+    void *owner;
+    struct port_watch *watches; /* Chain. */
+    uint32_t *sets;             /* It is a user of each. */
+    size_t n_sets, allocated_sets;
+    struct address_set **others;
+    size_t n_others, allocated_others;
+};
+
+struct holdings *
+holdings_create(struct selection *selection, struct address_sets *address_sets, void *owner)
+{
+    struct holdings *holdings = xmalloc(sizeof *holdings);
+
+    *holdings = (struct holdings){
+        .selection = selection,
+        .address_sets = address_sets,
+        .owner = owner,
+    };
+    return holdings;
+}
+
+void
+holdings_release(struct holdings *holdings)
+{
+    struct port_watch *watch, *next;
+
+    if (!holdings) {
+        return;
+    }
+    for (size_t i = 0; i < holdings->n_sets; i++) {
+        selection_unref(holdings->selection, holdings->sets[i]);
+    }
+    for (size_t i = 0; i < holdings->n_others; i++) {
+        address_set_unref(holdings->address_sets, holdings->others[i]);
+    }
+    for (watch = holdings->watches; watch; watch = next) {
+        next = watch->next;
+        selection_unwatch(holdings->selection, watch);
+    }
+    free(holdings->sets);
+    free(holdings->others);
+    free(holdings);
+}
+
+uint32_t
+holdings_set(struct holdings *holdings, const struct selector *namespaces,
+             const struct selector *pods)
+{
+    uint32_t set = selection_get(holdings->selection, namespaces, pods);
+
+    selection_ref(holdings->selection, set);
+    if (holdings->n_sets >= holdings->allocated_sets) {
+        holdings->sets = x2nrealloc(holdings->sets, &holdings->allocated_sets,
+                                    sizeof *holdings->sets);
+    }
+    holdings->sets[holdings->n_sets++] = set;
+    return set;
+}
+
+uint16_t *
+holdings_numbers(struct holdings *holdings, const struct selector *namespaces,
+                 const struct selector *pods, const char *port_key, size_t *n)
+{
+    struct port_watch *watch = selection_watch(holdings->selection, namespaces, pods, port_key,
+                                               holdings->owner);
+
+    watch->next = holdings->watches;
+    holdings->watches = watch;
+    return selection_watch_numbers(watch, n);
+}
+
+static uint32_t
+hold_other(struct holdings *holdings, struct address_set *set)
+{
+    address_set_ref(set);
+    if (holdings->n_others >= holdings->allocated_others) {
+        holdings->others = x2nrealloc(holdings->others, &holdings->allocated_others,
+                                      sizeof *holdings->others);
+    }
+    holdings->others[holdings->n_others++] = set;
+    return address_set_id(set);
+}
+
+uint32_t
+holdings_nodes(struct holdings *holdings, const struct selector *selector)
+{
+    return hold_other(holdings, address_set_nodes(holdings->address_sets, selector));
+}
+
+uint32_t
+holdings_domains(struct holdings *holdings, char *const *domains, size_t n)
+{
+    return hold_other(holdings, address_set_domains(holdings->address_sets, domains, n));
+}
+
+uint32_t
+holdings_world(struct holdings *holdings)
+{
+    return hold_other(holdings, address_set_world(holdings->address_sets));
+}

@@ -1,0 +1,27 @@
+/* What a policy uses of the selection and of the address sets: the sets that
+ * its rules name, and the named ports whose numbers it watches.
+ *
+ * A policy takes up new holdings before it gives back the old ones, so that
+ * what it goes on using keeps its number. */
+#ifndef VIRGA_HOLDINGS_H
+#define VIRGA_HOLDINGS_H 1
+
+#include "compile/address_sets.h"
+#include "compile/selection.h"
+
+struct holdings;
+
+struct holdings *holdings_create(struct selection *, struct address_sets *, void *owner);
+/* Gives all back.  NULL is fine. */
+void holdings_release(struct holdings *);
+
+/* Each takes up one more; 'owner' is told when the numbers change. */
+uint32_t holdings_set(struct holdings *, const struct selector *namespaces,
+                      const struct selector *pods);
+uint16_t *holdings_numbers(struct holdings *, const struct selector *namespaces,
+                           const struct selector *pods, const char *port_key, size_t *n);
+uint32_t holdings_nodes(struct holdings *, const struct selector *);
+uint32_t holdings_domains(struct holdings *, char *const *domains, size_t n);
+uint32_t holdings_world(struct holdings *);
+
+#endif
