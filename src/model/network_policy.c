@@ -288,6 +288,19 @@ has_api_version(const json_t *json, const char *api_version)
     return s && !strcmp(s, api_version);
 }
 
+static int32_t
+priority_label_decode(const struct labels *labels)
+{
+    const char *text = labels_get(labels, intern(NETWORK_POLICY_PRIORITY_LABEL));
+    unsigned int priority = 0;
+
+    if (!text || !*text || text[strspn(text, "0123456789")] || !str_to_uint(text, 10, &priority)
+        || priority > NETWORK_POLICY_MAX_PRIORITY) {
+        return 0;
+    }
+    return priority;
+}
+
 struct network_policy *
 network_policy_decode(const json_t *json, struct field_errors *errors)
 {
@@ -299,6 +312,7 @@ network_policy_decode(const json_t *json, struct field_errors *errors)
 
     policy->kind = alpha ? POLICY_KIND_ALPHA : POLICY_KIND_NETWORK;
     object_meta_decode(&object, true, name_subdomain_check, &policy->meta);
+    policy->priority = priority_label_decode(&policy->meta.labels);
     if (alpha) {
         alpha_policy_spec_decode(&spec, policy);
     } else {

@@ -276,6 +276,33 @@ test_extensions(void **state)
                        "values: \"TCP\", \"UDP\", \"SCTP\"");
 }
 
+static int
+priority_of(const char *labels)
+{
+    char text[512];
+
+    snprintf(text, sizeof text,
+             "{'metadata': {'namespace': 'a', 'name': 'b', 'labels': %s}, 'spec': {}}", labels);
+
+    struct network_policy *policy = good_network_policy(text);
+    int priority = policy->priority;
+
+    network_policy_destroy(policy);
+    return priority;
+}
+
+static void
+test_priority_label(void **state)
+{
+    assert_int_equal(priority_of("{}"), 0);
+    assert_int_equal(priority_of("{'nuage.io/priority': '17'}"), 17);
+    assert_int_equal(priority_of("{'nuage.io/priority': '65535'}"), 65535);
+    assert_int_equal(priority_of("{'nuage.io/priority': '65536'}"), 0);
+    assert_int_equal(priority_of("{'nuage.io/priority': '99999999999999999999'}"), 0);
+    assert_int_equal(priority_of("{'nuage.io/priority': 'high'}"), 0);
+    assert_int_equal(priority_of("{'nuage.io/priority': ''}"), 0);
+}
+
 int
 main(void)
 {
@@ -283,7 +310,7 @@ main(void)
         cmocka_unit_test(test_a_full_policy), cmocka_unit_test(test_policy_types),
         cmocka_unit_test(test_bad_ports),     cmocka_unit_test(test_bad_peers),
         cmocka_unit_test(test_bad_selectors), cmocka_unit_test(test_sizes_are_capped),
-        cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_extensions),    cmocka_unit_test(test_priority_label),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,10 @@ struct policy_rule {
     size_t n_ports;
 };
 
+/* A number from 0 on, lower first; whatever else it says is 0. */
+#define NETWORK_POLICY_PRIORITY_LABEL "nuage.io/priority"
+enum { NETWORK_POLICY_MAX_PRIORITY = 65535 };
+
 /* What a policy comes from; with namespace and name it names the policy. */
 #define POLICY_KIND_NETWORK "NetworkPolicy"
 #define POLICY_KIND_ALPHA "NetworkPolicy.net.alpha.kubernetes.io"
@@ -110,6 +114,7 @@ struct network_policy {
     struct selector pod_selector;
     bool isolates_ingress; /* policyTypes, defaulted. */
     bool isolates_egress;
+    int32_t priority;            /* By its label: who of several gets the credit. */
     bool needs_isolation;        /* Opens ingress in an isolated namespace; else does nothing. */
     struct policy_rule *ingress; /* Empty unless isolates_ingress or needs_isolation. */
     size_t n_ingress;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compile/compile.h"
+#include "model/groups.h"
 #include "model/objects.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
@@ -37,6 +38,26 @@ set_namespace(struct compile *compile, const json_t *object, struct field_errors
 }
 
 static bool
+set_group(struct compile *compile, const struct resource_kind *kind, const json_t *object,
+          struct field_errors *errors)
+{
+    if (!strcmp(kind->kind, "PolicyGroup")) {
+        struct policy_group *group = policy_group_decode(object, errors);
+        if (group) {
+            compile_set_policy_group(compile, group);
+        }
+        return group != NULL;
+    } else if (!strcmp(kind->kind, "NetworkGroup")) {
+        struct network_group *group = network_group_decode(object, errors);
+        if (group) {
+            compile_set_network_group(compile, group);
+        }
+        return group != NULL;
+    }
+    return true;
+}
+
+static bool
 set_object(struct compile *compile, const struct resource_kind *kind, const json_t *object,
            struct field_errors *errors)
 {
@@ -55,7 +76,7 @@ set_object(struct compile *compile, const struct resource_kind *kind, const json
         }
         return policy != NULL;
     }
-    return true;
+    return set_group(compile, kind, object, errors);
 }
 
 void
@@ -93,5 +114,9 @@ apply_deletion(struct compile *compile, const struct resource_kind *kind, const 
         compile_del_pod(compile, ns, name);
     } else if (!strcmp(kind->kind, "NetworkPolicy")) {
         compile_del_policy(compile, policy_kind(kind), ns, name);
+    } else if (!strcmp(kind->kind, "PolicyGroup")) {
+        compile_del_policy_group(compile, name);
+    } else if (!strcmp(kind->kind, "NetworkGroup")) {
+        compile_del_network_group(compile, name);
     }
 }

@@ -9,6 +9,8 @@
 #include "programs/virgactl/table.h"
 #include "util.h"
 
+enum { MAX_NETWORKS_SHOWN = 3 };
+
 typedef void cells_fn(struct table *, const json_t *object, bool wide);
 
 static const char *
@@ -174,6 +176,55 @@ alpha_policy_cells(struct table *table, const json_t *policy, bool wide)
     free(labels);
 }
 
+static void
+count_cell(struct table *table, const json_t *spec, const char *list)
+{
+    size_t n = json_array_size(json_object_get(spec, list));
+
+    if (n) {
+        table_cell(table, "%" PRIuSIZE, n);
+    } else {
+        table_cell(table, "%s", "");
+    }
+}
+
+static void
+policy_group_cells(struct table *table, const json_t *group, bool wide)
+{
+    const json_t *spec = json_object_get(group, "spec");
+
+    status_cell(table, group, "Ready");
+    count_cell(table, spec, "selectors");
+    count_cell(table, spec, "names");
+    take_cell(table, join(json_object_get(spec, "groups"), NULL));
+}
+
+static void
+network_group_cells(struct table *table, const json_t *group, bool wide)
+{
+    const json_t *networks = json_object_get(json_object_get(group, "spec"), "networks");
+    size_t n = json_array_size(networks);
+
+    status_cell(table, group, "Ready");
+    if (n > MAX_NETWORKS_SHOWN && !wide) {
+        table_cell(table, "%" PRIuSIZE " networks", n);
+    } else {
+        take_cell(table, join(networks, "cidr"));
+    }
+}
+
+static void
+group_policy_cells(struct table *table, const json_t *policy, bool wide)
+{
+    const json_t *spec = json_object_get(policy, "spec");
+
+    status_cell(table, policy, "Ready");
+    table_cell(table, "%s", string_at(policy, "spec", "tier"));
+    table_cell(table, "%" JSON_INTEGER_FORMAT,
+               json_integer_value(json_object_get(spec, "priority")));
+    table_cell(table, "%s", string_at(spec, "subject", "group"));
+}
+
 struct kind_columns {
     const char *key; /* resource_kind's. */
     cells_fn *cells;
@@ -186,6 +237,9 @@ static const struct kind_columns kind_columns[] = {
     { "namespaces", namespace_cells, { "STATUS" } },
     { "networkpolicies.networking.k8s.io", policy_cells, { "POD-SELECTOR", "TYPES" } },
     { "networkpolicys.net.alpha.kubernetes.io", alpha_policy_cells, { "POD-SELECTOR" } },
+    { "policygroups.virga.dev", policy_group_cells, { "STATUS", "SELECTORS", "NAMES", "GROUPS" } },
+    { "networkgroups.virga.dev", network_group_cells, { "STATUS", "NETWORKS" } },
+    { "grouppolicies.virga.dev", group_policy_cells, { "STATUS", "TIER", "PRIORITY", "SUBJECT" } },
 };
 static const struct kind_columns no_columns;
 

@@ -57,6 +57,33 @@ test_policies_default_their_types(void **state)
           "q     app=db        Egress          3h\n");
 }
 
+static void
+test_groups(void **state)
+{
+    (void) state;
+    check("pg",
+          "[{\"metadata\": {\"name\": \"web\"}, \"spec\": {\"selectors\": [{}, {}], "
+          "\"groups\": [\"a\", \"b\"]}, \"status\": {\"conditions\": [{\"status\": \"False\", "
+          "\"reason\": \"GroupNotResolved\"}]}}, {\"metadata\": {\"name\": \"x\"}, \"spec\": {}}]",
+          false, false,
+          "NAME  STATUS            SELECTORS  NAMES  GROUPS  AGE\n"
+          "web   GroupNotResolved  2          -      a,b     -\n"
+          "x     Ready             -          -      -       -\n");
+    check("ng",
+          "[{\"metadata\": {\"name\": \"a\"}, \"spec\": {\"networks\": [{\"cidr\": \"::/0\"}]}},"
+          " {\"metadata\": {\"name\": \"b\"}, \"spec\": {\"networks\": [{}, {}, {}, {}]}}]",
+          false, false,
+          "NAME  STATUS  NETWORKS    AGE\n"
+          "a     Ready   ::/0        -\n"
+          "b     Ready   4 networks  -\n");
+    check("gp",
+          "[{\"metadata\": {\"name\": \"p\"}, \"spec\": {\"tier\": \"Admin\", \"priority\": 3, "
+          "\"subject\": {\"group\": \"web\"}}}]",
+          false, false,
+          "NAME  STATUS  TIER   PRIORITY  SUBJECT  AGE\n"
+          "p     Ready   Admin  3         web      -\n");
+}
+
 /* Selectors that are plain maps. */
 static void
 test_policies_of_2016(void **state)
@@ -91,6 +118,7 @@ main(void)
         cmocka_unit_test(test_pods),
         cmocka_unit_test(test_policies_default_their_types),
         cmocka_unit_test(test_policies_of_2016),
+        cmocka_unit_test(test_groups),
         cmocka_unit_test(test_wrong_types),
     };
 

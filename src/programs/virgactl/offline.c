@@ -5,6 +5,7 @@
 
 #include "base/records.h"
 #include "compile/compile.h"
+#include "model/groups.h"
 #include "model/objects.h"
 #include "openflow/flow_table.h"
 #include "openflow/lower.h"
@@ -41,6 +42,10 @@ set_object(struct compile *compile, const struct manifest_entry *entry)
         compile_set_pod(compile, k8s_pod_decode(entry->object, &errors));
     } else if (!strcmp(kind, "NetworkPolicy")) {
         compile_set_policy(compile, network_policy_decode(entry->object, &errors));
+    } else if (!strcmp(kind, "PolicyGroup")) {
+        compile_set_policy_group(compile, policy_group_decode(entry->object, &errors));
+    } else if (!strcmp(kind, "NetworkGroup")) {
+        compile_set_network_group(compile, network_group_decode(entry->object, &errors));
     }
     field_errors_uninit(&errors);
 }
