@@ -155,16 +155,17 @@ def _detach(inst, pod):
 # --- all pods ----------------------------------------------------------------
 
 
-def sync(inst):
+def sync(inst, mention=True):
     """Makes the lab's pods what the API says; returns the messages of what failed.
 
-    A pod of a node that this lab has not is left alone, with a word."""
+    A pod of a node that this lab has not is left alone; with 'mention', with a word."""
     with inst.locked():
         inst.require_up()
         parts = Parts(inst)
         api, have = parts.api, inst.pods()
         objects = api.get("/api/v1/pods")["items"]
-        _mention_strangers(inst, objects)
+        if mention:
+            _mention_strangers(inst, objects)
         want = _wanted(inst, objects)
         gone = [pod for key, pod in have.items() if not _same_life(pod, want.get(key))]
         new = [pod for key, pod in want.items() if not _same_life(have.get(key), pod)]

@@ -99,13 +99,16 @@ def apps(n_pods=10000, n_policies=1000, n_nodes=100, seed=1, local_pods=100, loc
     'pods_per_app' to an application, on the other nodes.  Each policy is on one local
     application, from 'peer_apps' applications and the application "client-K" for each
     K of CLIENTS whose turn it is (the first K policies), to three TCP ports.  One pod
-    is in each "client-K", and the pod "roamer" is in no application."""
+    is in each "client-K", and the pod "roamer" is in no application; for probes there are
+    "friend" (client-1000) and "stranger" on the first node."""
     rng = random.Random(seed)
     nodes = node_names(n_nodes)
     result = Objects(nodes=nodes, namespaces=[namespace("apps", subnets="10.200.0.0/16")])
     for i in range(local_pods):
         name = f"local-{i % local_apps}"
         result.pods.append(pod("apps", f"{name}-{i}", nodes[0], {"app": name}))
+    result.pods.append(pod("apps", "friend", nodes[0], {"app": f"client-{CLIENTS[-1]}"}))
+    result.pods.append(pod("apps", "stranger", nodes[0], {"app": "stranger"}))
     result.pods.append(pod("apps", "roamer", nodes[-1], {}))
     result.pods += [pod("apps", f"client-{k}-0", nodes[-1], {"app": f"client-{k}"})
                     for k in CLIENTS]

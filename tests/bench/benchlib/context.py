@@ -53,6 +53,13 @@ class Context:
         """'n' of the full workload at this run's scale (BENCH_SCALE=0.1 for a tenth)."""
         return max(least, round(n * self.scale))
 
+    def out_file(self, name, text):
+        """Writes a file beside the figures; returns its path."""
+        path = os.path.join(self.out, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
     # --- progress --------------------------------------------------------------
 
     def say(self, text):
