@@ -57,6 +57,28 @@ set_group(struct compile *compile, const struct resource_kind *kind, const json_
     return true;
 }
 
+/* Decoders that refuse what they cannot make out. */
+#define SETTER(TYPE, SET)                                                 \
+    static bool set_##TYPE(struct compile *compile, const json_t *object, \
+                           struct field_errors *errors)                   \
+    {                                                                     \
+        struct TYPE *decoded = TYPE##_decode(object, errors);             \
+        if (decoded) {                                                    \
+            SET(compile, decoded);                                        \
+        }                                                                 \
+        return decoded != NULL;                                           \
+    }
+SETTER(k8s_pod, compile_set_pod)
+SETTER(k8s_node, compile_set_node_object)
+SETTER(network_policy, compile_set_policy)
+SETTER(ordered_policy, compile_set_ordered_policy)
+
+static bool
+is_ordered(const struct resource_kind *kind)
+{
+    return !strcmp(kind->group, "policy.networking.k8s.io");
+}
+
 static bool
 set_object(struct compile *compile, const struct resource_kind *kind, const json_t *object,
            struct field_errors *errors)
@@ -64,17 +86,13 @@ set_object(struct compile *compile, const struct resource_kind *kind, const json
     if (!strcmp(kind->kind, "Namespace")) {
         return set_namespace(compile, object, errors);
     } else if (!strcmp(kind->kind, "Pod")) {
-        struct k8s_pod *pod = k8s_pod_decode(object, errors);
-        if (pod) {
-            compile_set_pod(compile, pod);
-        }
-        return pod != NULL;
+        return set_k8s_pod(compile, object, errors);
+    } else if (!strcmp(kind->kind, "Node")) {
+        return set_k8s_node(compile, object, errors);
     } else if (!strcmp(kind->kind, "NetworkPolicy")) {
-        struct network_policy *policy = network_policy_decode(object, errors);
-        if (policy) {
-            compile_set_policy(compile, policy);
-        }
-        return policy != NULL;
+        return set_network_policy(compile, object, errors);
+    } else if (is_ordered(kind)) {
+        return set_ordered_policy(compile, object, errors);
     }
     return set_group(compile, kind, object, errors);
 }
@@ -114,6 +132,10 @@ apply_deletion(struct compile *compile, const struct resource_kind *kind, const 
         compile_del_pod(compile, ns, name);
     } else if (!strcmp(kind->kind, "NetworkPolicy")) {
         compile_del_policy(compile, policy_kind(kind), ns, name);
+    } else if (!strcmp(kind->kind, "Node")) {
+        compile_del_node_object(compile, name);
+    } else if (is_ordered(kind)) {
+        compile_del_ordered_policy(compile, kind->kind, name);
     } else if (!strcmp(kind->kind, "PolicyGroup")) {
         compile_del_policy_group(compile, name);
     } else if (!strcmp(kind->kind, "NetworkGroup")) {

@@ -67,6 +67,49 @@ test_policies_of_one_name(void **state)
     compile_destroy(c);
 }
 
+static void
+assert_has(struct compile *c, const char *text, bool expected)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    compile_run(c);
+    records_format_all(compile_records(c), &ds);
+    if ((strstr(ds_cstr(&ds), text) != NULL) != expected) {
+        fail_msg("%s is %s: %s", text, expected ? "not there" : "there", ds_cstr(&ds));
+    }
+    ds_destroy(&ds);
+}
+
+/* Node objects are for policies that select nodes. */
+static void
+test_ordered_policies_and_nodes(void **state)
+{
+    struct compile *c = create();
+
+    apply(c, "nodes",
+          "{'metadata': {'name': 'n', 'labels': {'a': 'b'}}, 'status': {'addresses': "
+          "[{'type': 'InternalIP', 'address': '172.30.0.9'}]}}");
+    apply(c, "clusternetworkpolicies",
+          "{'apiVersion': 'policy.networking.k8s.io/v1alpha2', 'kind': 'ClusterNetworkPolicy', "
+          "'metadata': {'name': 'p'}, 'spec': {'tier': 'Admin', 'priority': 1, 'subject': "
+          "{'namespaces': {}}, 'egress': [{'action': 'Deny', 'to': [{'nodes': {'matchLabels': "
+          "{'a': 'b'}}}]}]}}");
+    apply(c, "banp",
+          "{'apiVersion': 'policy.networking.k8s.io/v1alpha1', 'kind': "
+          "'BaselineAdminNetworkPolicy', 'metadata': {'name': 'default'}, 'spec': {'subject': "
+          "{'namespaces': {}}, 'ingress': [{'action': 'Deny', 'from': [{'namespaces': {}}]}]}}");
+    assert_has(c, "prefixes=172.30.0.9", true);
+    assert_has(c, "tier=admin", true);
+    assert_has(c, "policy=BaselineAdminNetworkPolicy//default ", true);
+    apply_deletion(c, resource_kind_by_word("nodes"), "", "n");
+    assert_has(c, "prefixes=", false);
+    apply_deletion(c, resource_kind_by_word("cnp"), "", "p");
+    assert_has(c, "tier=admin", false);
+    apply_deletion(c, resource_kind_by_word("banp"), "", "default");
+    assert_has(c, "rule ", false);
+    compile_destroy(c);
+}
+
 /* Fail closed: a value that nobody knows is no reason to open a namespace. */
 static void
 test_doubtful_isolation_isolates(void **state)
@@ -95,6 +138,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_policies_of_one_name),
+        cmocka_unit_test(test_ordered_policies_and_nodes),
         cmocka_unit_test(test_doubtful_isolation_isolates),
     };
 

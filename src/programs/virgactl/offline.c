@@ -23,7 +23,7 @@ set_node(struct compile *compile, struct k8s_node *node)
         compile_set_node(compile, node->meta.name, &node->addresses[0], node->addresses,
                          node->n_addresses);
     }
-    k8s_node_destroy(node);
+    compile_set_node_object(compile, node);
 }
 
 /* The object was validated: decoding works. */
@@ -42,6 +42,8 @@ set_object(struct compile *compile, const struct manifest_entry *entry)
         compile_set_pod(compile, k8s_pod_decode(entry->object, &errors));
     } else if (!strcmp(kind, "NetworkPolicy")) {
         compile_set_policy(compile, network_policy_decode(entry->object, &errors));
+    } else if (!strcmp(entry->kind->group, "policy.networking.k8s.io")) {
+        compile_set_ordered_policy(compile, ordered_policy_decode(entry->object, &errors));
     } else if (!strcmp(kind, "PolicyGroup")) {
         compile_set_policy_group(compile, policy_group_decode(entry->object, &errors));
     } else if (!strcmp(kind, "NetworkGroup")) {
