@@ -193,6 +193,20 @@ struct rec_rule {
     int32_t index; /* Position in the policy's list of its direction; -1 for RULE_ISOLATE. */
 };
 
+/* Default deny of tier networkpolicy, whatever it says of peers and ports. */
+static inline bool
+rule_isolates(const struct rec_rule *r)
+{
+    return r->tier == TIER_NETWORKPOLICY && r->action != RULE_ALLOW;
+}
+
+/* Leaves the decision to the next tier. */
+static inline bool
+rule_passes(const struct rec_rule *r)
+{
+    return r->tier != TIER_NETWORKPOLICY && r->action == RULE_PASS;
+}
+
 /* A set of records with a change log. */
 struct records;
 struct records *records_create(void);

@@ -1,374 +1,88 @@
-/* Rules are found from both ends of a packet.
+/* Asks the index of evaluate_index.h.
  *
- * A 'subject' is the rules of one direction for one subject set.  Its rules
- * are filed by what they say of the peer: any, a set, or a prefix.  An
- * identity knows the subjects and the peer sets that it belongs to.  So a
- * packet asks, for each subject of its own end: any? each set of the other
- * end? each prefix length in use, with the other address cut to it?
- *
- * Each answer is a list of rules in order of decision (tier, allow before
- * isolate, priority, id); the first whose ports hold is its candidate, and
- * the first of all candidates decides. */
+ * One search finds the first rule from a position on, in order of decision,
+ * that matches.  If that is a pass, the next search begins with the next tier.
+ * Rules in dry run are searched apart, and only when somebody wants to know. */
 #include "compile/evaluate.h"
 
-#include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
-#include "openvswitch/hmap.h"
-#include "util.h"
-
-/* Rules that agree in direction, subject set and one element of the peer. */
-struct bucket {
-    struct hmap_node hmap_node; /* In struct evaluate 'buckets'. */
-    const struct subject *subject;
-    enum { PEER_ANY, PEER_SET, PEER_PREFIX } kind;
-    uint32_t set;         /* PEER_SET */
-    struct prefix prefix; /* PEER_PREFIX */
-    uint32_t *ranks;      /* Indexes in struct evaluate 'rules', ascending. */
-    size_t n, allocated;
-};
-
-struct subject {
-    struct hmap_node hmap_node; /* In struct evaluate 'subjects'. */
-    enum rule_direction direction;
-    uint32_t set;
-    bool plens[129]; /* Prefix lengths in its buckets. */
-    uint8_t plen_list[129];
-    size_t n_plens;
-};
-
-/* What an identity belongs to. */
-struct membership {
-    struct hmap_node hmap_node; /* In struct evaluate 'memberships'. */
-    uint32_t identity;
-    uint32_t *peer_sets;
-    size_t n_peer_sets, allocated_peer_sets;
-    const struct subject **subjects[2]; /* By direction. */
-    size_t n_subjects[2], allocated_subjects[2];
-};
-
-/* Who has an address. */
-struct owner {
-    struct hmap_node hmap_node; /* In struct evaluate 'owners'. */
-    struct in6_addr ip;
-    const struct rec_endpoint *endpoint;
-};
-
-struct evaluate {
-    const struct records *records;
-    const struct rec_rule **rules; /* In order of decision. */
-    size_t n_rules;
-    struct hmap buckets;
-    struct hmap subjects;
-    struct hmap memberships;
-    struct hmap owners;
-};
+#include "compile/evaluate_index.h"
 
 /* One end of a packet. */
 struct end {
     const struct in6_addr *ip;
     const struct rec_endpoint *endpoint; /* NULL unless it is one. */
-    const struct membership *membership; /* NULL if in no set. */
+    uint32_t node;                       /* Whose address it is; 0: no node's. */
+    const struct membership *membership; /* As a subject; NULL if in no set. */
 };
 
-/* Lookups. */
-
-static uint32_t
-ip_hash(const struct in6_addr *ip)
-{
-    return hash_bytes(ip, sizeof *ip, 0);
-}
-
-static const struct rec_endpoint *
-find_endpoint(const struct evaluate *e, const struct in6_addr *ip)
-{
-    const struct owner *owner;
-
-    HMAP_FOR_EACH_WITH_HASH (owner, hmap_node, ip_hash(ip), &e->owners) {
-        if (!memcmp(&owner->ip, ip, sizeof *ip)) {
-            return owner->endpoint;
-        }
-    }
-    return NULL;
-}
-
-static struct membership *
-find_membership(const struct evaluate *e, uint32_t identity)
-{
-    struct membership *m;
-
-    HMAP_FOR_EACH_WITH_HASH (m, hmap_node, hash_int(identity, 0), &e->memberships) {
-        if (m->identity == identity) {
-            return m;
-        }
-    }
-    return NULL;
-}
-
-static struct subject *
-find_subject(const struct evaluate *e, enum rule_direction direction, uint32_t set)
-{
-    struct subject *subject;
-
-    HMAP_FOR_EACH_WITH_HASH (subject, hmap_node, hash_2words(set, direction), &e->subjects) {
-        if (subject->set == set && subject->direction == direction) {
-            return subject;
-        }
-    }
-    return NULL;
-}
-
-static uint32_t
-bucket_hash(const struct subject *subject, int kind, uint32_t set, const struct prefix *p)
-{
-    uint32_t hash = hash_pointer(subject, hash_2words(kind, set));
-
-    return p ? hash_bytes(&p->addr, sizeof p->addr, hash + p->plen) : hash;
-}
-
-static struct bucket *
-find_bucket(const struct evaluate *e, const struct subject *subject, int kind, uint32_t set,
-            const struct prefix *p)
-{
-    struct bucket *b;
-
-    HMAP_FOR_EACH_WITH_HASH (b, hmap_node, bucket_hash(subject, kind, set, p), &e->buckets) {
-        if (b->subject == subject && (int) b->kind == kind && b->set == set
-            && (!p || !prefix_compare(&b->prefix, p))) {
-            return b;
-        }
-    }
-    return NULL;
-}
-
-/* Index. */
-
-static struct subject *
-get_subject(struct evaluate *e, enum rule_direction direction, uint32_t set)
-{
-    struct subject *subject = find_subject(e, direction, set);
-
-    if (!subject) {
-        subject = xzalloc(sizeof *subject);
-        subject->direction = direction;
-        subject->set = set;
-        hmap_insert(&e->subjects, &subject->hmap_node, hash_2words(set, direction));
-    }
-    return subject;
-}
-
-static void
-file_rule(struct evaluate *e, uint32_t rank, const struct subject *subject, int kind, uint32_t set,
-          const struct prefix *p)
-{
-    struct bucket *b = find_bucket(e, subject, kind, set, p);
-
-    if (!b) {
-        b = xzalloc(sizeof *b);
-        b->subject = subject;
-        b->kind = kind;
-        b->set = set;
-        if (p) {
-            b->prefix = *p;
-        }
-        hmap_insert(&e->buckets, &b->hmap_node, bucket_hash(subject, kind, set, p));
-    }
-    if (b->n >= b->allocated) {
-        b->ranks = x2nrealloc(b->ranks, &b->allocated, sizeof *b->ranks);
-    }
-    b->ranks[b->n++] = rank;
-}
-
-static void
-index_rule(struct evaluate *e, uint32_t rank)
-{
-    const struct rec_rule *rule = e->rules[rank];
-    struct subject *subject = get_subject(e, rule->direction, rule->subject);
-
-    if (rule->any_peer) {
-        file_rule(e, rank, subject, PEER_ANY, 0, NULL);
-        return;
-    }
-    for (size_t i = 0; i < rule->n_peer_sets; i++) {
-        file_rule(e, rank, subject, PEER_SET, rule->peer_sets[i], NULL);
-    }
-    for (size_t i = 0; i < rule->n_peer_prefixes; i++) {
-        const struct prefix *p = &rule->peer_prefixes[i];
-
-        file_rule(e, rank, subject, PEER_PREFIX, 0, p);
-        if (!subject->plens[p->plen]) {
-            subject->plens[p->plen] = true;
-            subject->plen_list[subject->n_plens++] = p->plen;
-        }
-    }
-}
-
-static int
-compare_rules(const void *a_, const void *b_)
-{
-    const struct rec_rule *const *ap = a_, *const *bp = b_;
-    const struct rec_rule *a = *ap, *b = *bp;
-
-    if (a->tier != b->tier) {
-        return a->tier < b->tier ? -1 : 1;
-    } else if (a->action != b->action) {
-        return a->action == RULE_ALLOW ? -1 : 1;
-    } else if (a->priority != b->priority) {
-        return a->priority < b->priority ? -1 : 1;
-    }
-    return a->r.key < b->r.key ? -1 : a->r.key > b->r.key;
-}
-
-static void
-index_rules(struct evaluate *e, const struct records *records)
-{
-    const struct record *r;
-
-    e->rules = xmalloc((records_count(records, RECORD_RULE) + 1) * sizeof *e->rules);
-    for (r = records_first(records, RECORD_RULE); r; r = records_next(records, r)) {
-        e->rules[e->n_rules++] = (const struct rec_rule *) r;
-    }
-    qsort(e->rules, e->n_rules, sizeof *e->rules, compare_rules);
-    for (size_t i = 0; i < e->n_rules; i++) {
-        index_rule(e, i);
-    }
-}
-
-static struct membership *
-get_membership(struct evaluate *e, uint32_t identity)
-{
-    struct membership *m = find_membership(e, identity);
-
-    if (!m) {
-        m = xzalloc(sizeof *m);
-        m->identity = identity;
-        hmap_insert(&e->memberships, &m->hmap_node, hash_int(identity, 0));
-    }
-    return m;
-}
-
-static void
-index_member(struct evaluate *e, uint32_t identity, uint32_t set)
-{
-    struct membership *m = get_membership(e, identity);
-
-    if (m->n_peer_sets >= m->allocated_peer_sets) {
-        m->peer_sets = x2nrealloc(m->peer_sets, &m->allocated_peer_sets, sizeof *m->peer_sets);
-    }
-    m->peer_sets[m->n_peer_sets++] = set;
-    for (int d = 0; d < 2; d++) {
-        const struct subject *subject = find_subject(e, d, set);
-
-        if (!subject) {
-            continue;
-        }
-        if (m->n_subjects[d] >= m->allocated_subjects[d]) {
-            m->subjects[d] = x2nrealloc(m->subjects[d], &m->allocated_subjects[d],
-                                        sizeof *m->subjects[d]);
-        }
-        m->subjects[d][m->n_subjects[d]++] = subject;
-    }
-}
-
-static void
-index_sets(struct evaluate *e, const struct records *records)
-{
-    const struct record *r;
-
-    for (r = records_first(records, RECORD_SET); r; r = records_next(records, r)) {
-        const struct rec_set *set = (const struct rec_set *) r;
-
-        for (size_t i = 0; i < set->n_identities; i++) {
-            index_member(e, set->identities[i], r->key);
-        }
-    }
-}
-
-static void
-index_addresses(struct evaluate *e, const struct records *records)
-{
-    const struct record *r;
-
-    for (r = records_first(records, RECORD_ENDPOINT); r; r = records_next(records, r)) {
-        const struct rec_endpoint *endpoint = (const struct rec_endpoint *) r;
-
-        for (size_t i = 0; i < endpoint->n_ips; i++) {
-            struct owner *owner = xmalloc(sizeof *owner);
-
-            owner->ip = endpoint->ips[i];
-            owner->endpoint = endpoint;
-            hmap_insert(&e->owners, &owner->hmap_node, ip_hash(&owner->ip));
-        }
-    }
-}
-
-struct evaluate *
-evaluate_create(const struct records *records)
-{
-    struct evaluate *e = xzalloc(sizeof *e);
-
-    e->records = records;
-    hmap_init(&e->buckets);
-    hmap_init(&e->subjects);
-    hmap_init(&e->memberships);
-    hmap_init(&e->owners);
-    index_rules(e, records);
-    index_sets(e, records);
-    index_addresses(e, records);
-    return e;
-}
-
-void
-evaluate_destroy(struct evaluate *e)
-{
-    struct bucket *b;
-    struct subject *subject;
-    struct membership *m;
-    struct owner *owner;
-
-    if (!e) {
-        return;
-    }
-    HMAP_FOR_EACH_POP (b, hmap_node, &e->buckets) {
-        free(b->ranks);
-        free(b);
-    }
-    HMAP_FOR_EACH_POP (subject, hmap_node, &e->subjects) {
-        free(subject);
-    }
-    HMAP_FOR_EACH_POP (m, hmap_node, &e->memberships) {
-        free(m->peer_sets);
-        free(m->subjects[0]);
-        free(m->subjects[1]);
-        free(m);
-    }
-    HMAP_FOR_EACH_POP (owner, hmap_node, &e->owners) {
-        free(owner);
-    }
-    hmap_destroy(&e->buckets);
-    hmap_destroy(&e->subjects);
-    hmap_destroy(&e->memberships);
-    hmap_destroy(&e->owners);
-    free(e->rules);
-    free(e);
-}
-
-/* Evaluation. */
+/* The sets that a peer is in. */
+struct peer {
+    const struct end *end;
+    const struct membership *membership; /* By identity; NULL: in none. */
+    const struct holding *by_address[2 * 129];
+    size_t n_by_address;
+};
 
 /* One direction of one packet. */
 struct question {
     const struct evaluate *e;
     const struct evaluate_tuple *tuple;
-    const struct end *subject, *peer;
-    uint32_t best; /* Rank of the rule that decides so far. */
+    enum rule_direction direction;
+    const struct end *subject;
+    struct peer peer;
+    bool dry_run;         /* Which rules are asked. */
+    uint32_t first, best; /* From where on; the first that matches so far. */
 };
+
+/* Peers. */
+
+static void
+add_holdings(struct peer *peer, const struct holdings *holdings)
+{
+    for (size_t i = 0; i < holdings->plens.n; i++) {
+        struct prefix p;
+        const struct holding *h = (cut_address(peer->end->ip, holdings->plens.list[i], &p)
+                                       ? find_holding(holdings, &p)
+                                       : NULL);
+        if (h) {
+            peer->by_address[peer->n_by_address++] = h;
+        }
+    }
+}
+
+/* Who is no endpoint has one of the fixed identities. */
+static const struct membership *
+stranger_membership(const struct evaluate *e, const struct end *subject, const struct end *end)
+{
+    uint32_t identity = (!end->node                             ? IDENTITY_WORLD
+                         : end->node == subject->endpoint->node ? IDENTITY_LOCAL_NODE
+                                                                : IDENTITY_REMOTE_NODE);
+    return find_membership(e, identity);
+}
+
+static void
+find_peer(struct question *q, const struct end *end)
+{
+    struct peer *peer = &q->peer;
+
+    peer->end = end;
+    peer->n_by_address = 0;
+    peer->membership = (end->endpoint ? end->membership
+                                      : stranger_membership(q->e, q->subject, end));
+    add_holdings(peer, &q->e->by_prefix);
+    if (q->direction == RULE_EGRESS) {
+        add_holdings(peer, &q->e->by_learned);
+    }
+}
+
+/* Rules. */
 
 static bool
 ports_match(const struct rec_rule *rule, const struct evaluate_tuple *tuple)
 {
-    if (rule->any_port) {
+    if (rule->any_port || rule_isolates(rule)) {
         return true;
     }
     for (size_t i = 0; i < rule->n_ports; i++) {
@@ -382,61 +96,128 @@ ports_match(const struct rec_rule *rule, const struct evaluate_tuple *tuple)
     return false;
 }
 
+/* The first of the bucket's rules that is not before q->first. */
+static size_t
+bucket_start(const struct bucket *b, uint32_t first)
+{
+    size_t low = 0, high = b->n;
+
+    while (first && low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (b->places[middle] < first) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 static void
-ask_bucket(struct question *q, const struct subject *subject, int kind, uint32_t set,
+ask_bucket(struct question *q, const struct subject *subject, enum bucket_kind kind, uint32_t set,
            const struct prefix *p)
 {
     const struct bucket *b = find_bucket(q->e, subject, kind, set, p);
 
-    for (size_t i = 0; b && i < b->n && b->ranks[i] < q->best; i++) {
-        const struct rec_rule *rule = q->e->rules[b->ranks[i]];
+    for (size_t i = b ? bucket_start(b, q->first) : 0; b && i < b->n && b->places[i] < q->best;
+         i++) {
+        const struct rec_rule *rule = q->e->rules[b->places[i]];
 
-        if ((!rule->vni || rule->vni == q->subject->endpoint->vni)
+        if (rule->dry_run == q->dry_run && (!rule->vni || rule->vni == q->subject->endpoint->vni)
             && ports_match(rule, q->tuple)) {
-            q->best = b->ranks[i];
+            q->best = b->places[i];
         }
+    }
+}
+
+static void
+ask_sets(struct question *q, const struct subject *subject, const uint32_t *sets, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ask_bucket(q, subject, PEER_SET, sets[i], NULL);
     }
 }
 
 static void
 ask_subject(struct question *q, const struct subject *subject)
 {
-    const struct membership *peer = q->peer->membership;
+    const struct peer *peer = &q->peer;
+    struct prefix p;
 
     ask_bucket(q, subject, PEER_ANY, 0, NULL);
-    for (size_t i = 0; peer && i < peer->n_peer_sets; i++) {
-        ask_bucket(q, subject, PEER_SET, peer->peer_sets[i], NULL);
+    if (peer->end->endpoint && peer->end->endpoint->identity >= IDENTITY_FIRST) {
+        ask_bucket(q, subject, PEER_POD, 0, NULL);
     }
-    for (size_t i = 0; i < subject->n_plens; i++) {
-        struct prefix p = { .addr = *q->peer->ip, .plen = subject->plen_list[i] };
-
-        /* A short prefix is of IPv6, which a mapped address is not. */
-        if (p.plen < 96 && addr_is_ip4(&p.addr)) {
-            continue;
+    if (peer->membership) {
+        ask_sets(q, subject, peer->membership->peer_sets, peer->membership->n_peer_sets);
+    }
+    for (size_t i = 0; i < peer->n_by_address; i++) {
+        ask_sets(q, subject, peer->by_address[i]->sets, peer->by_address[i]->n);
+    }
+    for (size_t i = 0; i < subject->plens.n; i++) {
+        if (cut_address(peer->end->ip, subject->plens.list[i], &p)) {
+            ask_bucket(q, subject, PEER_PREFIX, 0, &p);
         }
-        prefix_normalize(&p);
-        ask_bucket(q, subject, PEER_PREFIX, 0, &p);
     }
+}
+
+/* The first rule that matches at positions first..end-1; NULL: none. */
+static const struct rec_rule *
+search(struct question *q, bool dry_run, uint32_t first, uint32_t end)
+{
+    const struct membership *m = q->subject->membership;
+
+    q->dry_run = dry_run;
+    q->first = first;
+    q->best = end;
+    for (size_t i = 0; m && first < end && i < m->n_subjects[q->direction]; i++) {
+        ask_subject(q, m->subjects[q->direction][i]);
+    }
+    return q->best < end ? q->e->rules[q->best] : NULL;
+}
+
+/* Decisions. */
+
+static void
+ask(struct question *q, const struct evaluate *e, const struct evaluate_tuple *tuple,
+    enum rule_direction direction, const struct end *subject, const struct end *peer)
+{
+    q->e = e;
+    q->tuple = tuple;
+    q->direction = direction;
+    q->subject = subject;
+    find_peer(q, peer);
 }
 
 static const struct rec_rule *
 decide(const struct evaluate *e, const struct evaluate_tuple *tuple, enum rule_direction direction,
        const struct end *subject, const struct end *peer)
 {
-    struct question q = { e, tuple, subject, peer, e->n_rules };
-    const struct membership *m = subject->membership;
+    const struct rec_rule *rule;
+    struct question q;
 
-    for (size_t i = 0; subject->endpoint && m && i < m->n_subjects[direction]; i++) {
-        ask_subject(&q, m->subjects[direction][i]);
+    if (!subject->endpoint || !subject->membership) {
+        return NULL;
     }
-    return q.best < e->n_rules ? e->rules[q.best] : NULL;
+    ask(&q, e, tuple, direction, subject, peer);
+    rule = search(&q, false, 0, e->n_rules);
+    while (rule && rule_passes(rule)) {
+        rule = search(&q, false, e->tier_end[rule->tier], e->n_rules);
+    }
+    return rule;
 }
 
 static struct end
 find_end(const struct evaluate *e, const struct in6_addr *ip)
 {
-    struct end end = { .ip = ip, .endpoint = find_endpoint(e, ip) };
+    const struct owner *owner = find_owner(e, ip);
+    struct end end = { .ip = ip };
 
+    if (owner) {
+        end.endpoint = owner->endpoint;
+        end.node = owner->node;
+    }
     if (end.endpoint) {
         end.membership = find_membership(e, end.endpoint->identity);
     }
@@ -479,8 +260,87 @@ evaluate(const struct evaluate *e, const struct evaluate_tuple *tuple)
     return verdict;
 }
 
+/* Explanation. */
+
+static uint32_t
+tier_start(const struct evaluate *e, int tier)
+{
+    return tier ? e->tier_end[tier - 1] : 0;
+}
+
+/* Notes the rule in dry run that comes before the end of the tier or the rule
+ * in force at q->best; true if it would be final. */
+static bool
+explain_dry_run(struct question *q, int tier, struct evaluate_path *path)
+{
+    const struct rec_rule *rule = NULL;
+
+    if (q->e->any_dry_run && tier != TIER_NETWORKPOLICY) {
+        rule = search(q, true, tier_start(q->e, tier), q->best);
+    }
+    path->dry_run[tier] = rule;
+    return rule && rule->action != RULE_PASS;
+}
+
+static void
+explain_tiers(struct question *q, struct evaluate_path *path)
+{
+    bool counted = false;
+
+    for (int tier = 0; tier < N_RULE_TIERS; tier++) {
+        const struct rec_rule *rule = search(q, false, tier_start(q->e, tier),
+                                             q->e->tier_end[tier]);
+
+        counted = counted || explain_dry_run(q, tier, path);
+        if (rule && rule_passes(rule)) {
+            path->passed[tier] = rule;
+        } else if (rule) {
+            path->reason = EVALUATE_RULE;
+            path->rule = rule;
+            path->allow = allows(rule);
+            return;
+        }
+    }
+}
+
+static void
+explain_direction(const struct evaluate *e, const struct evaluate_tuple *tuple,
+                  enum rule_direction direction, const struct end *subject, const struct end *peer,
+                  struct evaluate_path *path)
+{
+    struct question q;
+
+    *path = (struct evaluate_path){ .allow = true, .reason = EVALUATE_NO_SUBJECT };
+    if (subject->endpoint) {
+        path->reason = EVALUATE_DEFAULT;
+        ask(&q, e, tuple, direction, subject, peer);
+        explain_tiers(&q, path);
+    }
+}
+
+void
+evaluate_explain(const struct evaluate *e, const struct evaluate_tuple *tuple,
+                 struct evaluate_path paths[N_RULE_DIRECTIONS])
+{
+    struct end src = find_end(e, &tuple->src), dst = find_end(e, &tuple->dst);
+
+    if (dst.endpoint && dst.endpoint == src.endpoint) {
+        for (int d = 0; d < N_RULE_DIRECTIONS; d++) {
+            paths[d] = (struct evaluate_path){ .allow = true, .reason = EVALUATE_SELF };
+        }
+        return;
+    }
+    explain_direction(e, tuple, RULE_EGRESS, &src, &dst, &paths[RULE_EGRESS]);
+    explain_direction(e, tuple, RULE_INGRESS, &dst, &src, &paths[RULE_INGRESS]);
+    if (dst.endpoint && is_own_node(e, dst.endpoint, &tuple->src)) {
+        paths[RULE_INGRESS] = (struct evaluate_path){ .allow = true, .reason = EVALUATE_OWN_NODE };
+    }
+}
+
 const struct rec_endpoint *
 evaluate_endpoint(const struct evaluate *e, const struct in6_addr *ip)
 {
-    return find_endpoint(e, ip);
+    const struct owner *owner = find_owner(e, ip);
+
+    return owner ? owner->endpoint : NULL;
 }

@@ -3,12 +3,15 @@
  *
  * Pure and read-only over 'struct records'.  It knows nothing of flows.
  * Egress rules of the source and ingress rules of the destination must both
- * allow; a direction with no isolation allows.  A node always reaches its
- * own pods; an endpoint always reaches itself. */
+ * allow.  Each direction asks the tiers in order (enum rule_tier); what no
+ * rule decides is allowed.  A node always reaches its own pods; an endpoint
+ * always reaches itself. */
 #ifndef VIRGA_EVALUATE_H
 #define VIRGA_EVALUATE_H 1
 
 #include "base/records.h"
+
+struct learned;
 
 /* A packet that starts a connection. */
 struct evaluate_tuple {
@@ -19,16 +22,44 @@ struct evaluate_tuple {
 
 struct evaluate_verdict {
     bool allow;
-    /* The deciding rule per direction: the allowing rule, or the
-     * RULE_ISOLATE rule that drops; NULL: not isolated, or not a subject. */
+    /* The deciding rule per direction: one that allows, denies or rejects, or
+     * the RULE_ISOLATE rule that drops; never RULE_PASS.  NULL: no rule
+     * decides, or no endpoint is the subject. */
     const struct rec_rule *egress;
     const struct rec_rule *ingress;
 };
 
 /* An index over 'records', which must outlive it and not change. */
 struct evaluate *evaluate_create(const struct records *);
+/* The same with the addresses that this node has learned for domains; NULL:
+ * none are known, so a set holds nobody by its domains. */
+struct evaluate *evaluate_create_learned(const struct records *, const struct learned *);
 void evaluate_destroy(struct evaluate *);
 struct evaluate_verdict evaluate(const struct evaluate *, const struct evaluate_tuple *);
+
+/* Why: one direction of a packet, tier by tier. */
+enum evaluate_reason {
+    EVALUATE_RULE,       /* 'rule' decides. */
+    EVALUATE_DEFAULT,    /* No rule decides: allowed. */
+    EVALUATE_NO_SUBJECT, /* No endpoint is at this end: no policy. */
+    EVALUATE_OWN_NODE,   /* From the pod's own node: always allowed. */
+    EVALUATE_SELF,       /* From an endpoint to itself: always allowed. */
+};
+
+struct evaluate_path {
+    bool allow;
+    enum evaluate_reason reason;
+    const struct rec_rule *rule;                 /* EVALUATE_RULE; else NULL. */
+    const struct rec_rule *passed[N_RULE_TIERS]; /* The rule by which the tier was left. */
+    /* The rule in dry run that counts the packet in this tier: it would decide
+     * (or pass) before those in force.  After one that is final none counts. */
+    const struct rec_rule *dry_run[N_RULE_TIERS];
+};
+
+/* By enum rule_direction. */
+void evaluate_explain(const struct evaluate *, const struct evaluate_tuple *,
+                      struct evaluate_path paths[N_RULE_DIRECTIONS]);
+
 /* Who has an address; NULL: no endpoint. */
 const struct rec_endpoint *evaluate_endpoint(const struct evaluate *, const struct in6_addr *);
 

@@ -138,6 +138,89 @@ test_rules_stay_in_their_network(void **state)
     assert_verdict(state, "10.128.0.3", "192.0.2.1", IPPROTO_TCP, 80, true, 0, 0);
 }
 
+/* One packet through tiers; the rules are about a source 10.128.0.3. */
+static struct evaluate_path
+path_of(struct records *records, const char *dst, uint16_t port)
+{
+    struct evaluate *e = evaluate_create(records);
+    struct evaluate_tuple tuple = { .protocol = IPPROTO_TCP, .dst_port = port };
+    struct evaluate_path paths[N_RULE_DIRECTIONS];
+    char *error = addr_parse("10.128.0.3", &tuple.src);
+
+    assert_null(error);
+    error = addr_parse(dst, &tuple.dst);
+    assert_null(error);
+    evaluate_explain(e, &tuple, paths);
+    evaluate_destroy(e);
+    return paths[RULE_EGRESS];
+}
+
+static void
+test_tiers(void **state)
+{
+    const struct fixture *f = *state;
+    static const char tiers[] =
+        "rule 20 egress tier=admin priority=5 rank=30 action=pass vni=0 subject=2 peers=any"
+        " ports=tcp:80-82 policy=p index=0\n"
+        "rule 21 egress tier=admin priority=5 rank=40 action=deny vni=0 subject=2 peers=any"
+        " ports=tcp:80-90 policy=p index=1\n"
+        "rule 22 egress tier=admin priority=5 rank=20 action=deny vni=0 subject=2 peers=pods"
+        " ports=tcp:82 policy=p index=1 flags=dry-run\n"
+        "rule 23 egress tier=networkpolicy priority=0 action=isolate vni=4096 subject=2 peers=any"
+        " ports=any policy=p index=-1\n"
+        "rule 24 egress tier=networkpolicy priority=0 action=allow vni=4096 subject=2 peers=pods"
+        " ports=any policy=p index=0\n"
+        "rule 25 egress tier=baseline priority=0 rank=1 action=reject vni=4096 subject=2 peers=any"
+        " ports=any policy=p index=0\n";
+    char *error = records_parse(tiers, f->records);
+
+    assert_null(error);
+    struct evaluate_path p = path_of(f->records, "10.128.0.2", 80);
+    assert_true(p.allow);
+    assert_int_equal(p.passed[TIER_ADMIN]->r.key, 20);
+    assert_int_equal(p.rule->r.key, 24);
+    assert_null(p.dry_run[TIER_ADMIN]);
+    p = path_of(f->records, "10.128.0.2", 82);
+    assert_true(p.allow);
+    assert_int_equal(p.dry_run[TIER_ADMIN]->r.key, 22);
+    assert_false(path_of(f->records, "10.128.0.2", 83).allow);
+    p = path_of(f->records, "192.0.2.1", 80);
+    assert_int_equal(p.rule->r.key, 23);
+    assert_false(p.allow);
+
+    /* Not isolated, the subject goes on to the baseline. */
+    records_remove(f->records, RECORD_RULE, 23);
+    p = path_of(f->records, "192.0.2.1", 80);
+    assert_int_equal(p.reason, EVALUATE_RULE);
+    assert_int_equal(p.rule->r.key, 25);
+    assert_false(p.allow);
+    assert_int_equal(path_of(f->records, "10.128.0.2", 80).rule->r.key, 24);
+    records_remove(f->records, RECORD_RULE, 25);
+    p = path_of(f->records, "192.0.2.1", 80);
+    assert_int_equal(p.reason, EVALUATE_DEFAULT);
+    assert_true(p.allow);
+}
+
+static void
+test_paths_that_no_policy_decides(void **state)
+{
+    const struct fixture *f = *state;
+    struct evaluate_tuple tuple = { .protocol = IPPROTO_TCP, .dst_port = 1 };
+    struct evaluate_path paths[N_RULE_DIRECTIONS];
+    char *error = addr_parse("172.30.0.1", &tuple.src);
+
+    assert_null(error);
+    error = addr_parse("10.128.0.2", &tuple.dst);
+    assert_null(error);
+    evaluate_explain(f->evaluate, &tuple, paths);
+    assert_int_equal(paths[RULE_EGRESS].reason, EVALUATE_NO_SUBJECT);
+    assert_int_equal(paths[RULE_INGRESS].reason, EVALUATE_OWN_NODE);
+    assert_true(paths[RULE_EGRESS].allow && paths[RULE_INGRESS].allow);
+    tuple.src = tuple.dst;
+    evaluate_explain(f->evaluate, &tuple, paths);
+    assert_int_equal(paths[RULE_INGRESS].reason, EVALUATE_SELF);
+}
+
 int
 main(void)
 {
@@ -149,6 +232,8 @@ main(void)
         TEST(test_nodes),
         TEST(test_self_and_strangers),
         TEST(test_rules_stay_in_their_network),
+        TEST(test_tiers),
+        TEST(test_paths_that_no_policy_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,100 @@
+/* What evaluate.c asks: rules found from both ends of a packet.  Private to
+ * it and evaluate_index.c.
+ *
+ * A 'subject' is the rules of one direction for one subject set.  Its rules
+ * are filed by what they say of the peer: any, any endpoint, a set, or a
+ * prefix.  An identity knows the subjects and the sets that it belongs to, and
+ * an address the sets that hold it by a prefix.  So a packet asks, for each
+ * subject of its own end: any? endpoints? each set of the other end? each
+ * prefix length in use, with the other address cut to it?
+ *
+ * Each answer is a list of rules in order of decision, as positions in
+ * 'rules': tier; in the ordered tiers rank; in tier networkpolicy allow before
+ * isolate, then priority; then id. */
+#ifndef VIRGA_EVALUATE_INDEX_H
+#define VIRGA_EVALUATE_INDEX_H 1
+
+#include "compile/evaluate.h"
+#include "openvswitch/hmap.h"
+
+/* Rules that agree in direction, subject set and one element of the peer. */
+enum bucket_kind { PEER_ANY, PEER_POD, PEER_SET, PEER_PREFIX };
+struct bucket {
+    struct hmap_node hmap_node; /* In struct evaluate 'buckets'. */
+    const struct subject *subject;
+    enum bucket_kind kind;
+    uint32_t set;         /* PEER_SET */
+    struct prefix prefix; /* PEER_PREFIX */
+    uint32_t *places;     /* Indexes in struct evaluate 'rules', ascending. */
+    size_t n, allocated;
+};
+
+/* The prefix lengths in use somewhere. */
+struct plens {
+    bool used[129];
+    uint8_t list[129];
+    size_t n;
+};
+
+struct subject {
+    struct hmap_node hmap_node; /* In struct evaluate 'subjects'. */
+    enum rule_direction direction;
+    uint32_t set;
+    struct plens plens; /* Of its buckets. */
+};
+
+/* What an identity belongs to. */
+struct membership {
+    struct hmap_node hmap_node; /* In struct evaluate 'memberships'. */
+    uint32_t identity;
+    uint32_t *peer_sets;
+    size_t n_peer_sets, allocated_peer_sets;
+    const struct subject **subjects[N_RULE_DIRECTIONS];
+    size_t n_subjects[N_RULE_DIRECTIONS], allocated_subjects[N_RULE_DIRECTIONS];
+};
+
+/* The sets that hold a prefix. */
+struct holding {
+    struct hmap_node hmap_node; /* In struct evaluate 'holdings' or 'learned'. */
+    struct prefix prefix;
+    uint32_t *sets;
+    size_t n, allocated;
+};
+
+struct holdings {
+    struct hmap hmap; /* struct holding. */
+    struct plens plens;
+};
+
+/* Who has an address. */
+struct owner {
+    struct hmap_node hmap_node; /* In struct evaluate 'owners'. */
+    struct in6_addr ip;
+    const struct rec_endpoint *endpoint; /* NULL: a node. */
+    uint32_t node;                       /* Of a node's address. */
+};
+
+struct evaluate {
+    const struct records *records;
+    const struct rec_rule **rules; /* In order of decision. */
+    size_t n_rules;
+    uint32_t tier_end[N_RULE_TIERS]; /* Position after the tier's last rule. */
+    bool any_dry_run;
+    struct hmap buckets;
+    struct hmap subjects;
+    struct hmap memberships;
+    struct hmap owners;
+    struct holdings by_prefix;  /* Of sets, for both directions. */
+    struct holdings by_learned; /* Of sets, for egress. */
+};
+
+const struct owner *find_owner(const struct evaluate *, const struct in6_addr *);
+const struct membership *find_membership(const struct evaluate *, uint32_t identity);
+/* 'p' is NULL unless PEER_PREFIX, 'set' 0 unless PEER_SET. */
+const struct bucket *find_bucket(const struct evaluate *, const struct subject *, enum bucket_kind,
+                                 uint32_t set, const struct prefix *p);
+const struct holding *find_holding(const struct holdings *, const struct prefix *);
+/* 'ip' cut to a length; false if no prefix of that length can hold it. */
+bool cut_address(const struct in6_addr *ip, uint8_t plen, struct prefix *);
+
+#endif

@@ -1,0 +1,246 @@
+/* The index finds what reading all rules one after the other finds. */
+#include "compile/evaluate.h"
+#include "compile/random_rules_test.h"
+
+/* The semantics once more, without an index. */
+
+static bool
+has_identity(const struct rec_set *set, uint32_t identity)
+{
+    for (size_t i = 0; i < set->n_identities; i++) {
+        if (set->identities[i] == identity) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+any_contains(const struct prefix *prefixes, size_t n, const struct in6_addr *ip)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (prefix_contains(&prefixes[i], ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct world {
+    struct records *records;
+    struct learned *learned;
+    struct evaluate *evaluate;
+};
+
+static bool
+has_learned(const struct world *w, uint32_t set, const struct in6_addr *ip)
+{
+    size_t n;
+    const struct in6_addr *a = learned_find(w->learned, set, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!memcmp(&a[i], ip, sizeof *ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+has_peer(const struct world *w, const struct rec_rule *r, const struct end *peer)
+{
+    if (r->any_peer || (r->any_pod && peer->identity >= IDENTITY_FIRST)
+        || any_contains(r->peer_prefixes, r->n_peer_prefixes, &peer->ip)) {
+        return true;
+    }
+    for (size_t i = 0; i < r->n_peer_sets; i++) {
+        const struct rec_set *set = records_set(w->records, r->peer_sets[i]);
+        if (has_identity(set, peer->identity)
+            || any_contains(set->prefixes, set->n_prefixes, &peer->ip)
+            || (r->direction == RULE_EGRESS && has_learned(w, set->r.key, &peer->ip))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+has_port(const struct rec_rule *r, uint8_t protocol, uint16_t port)
+{
+    for (size_t i = 0; i < r->n_ports; i++) {
+        const struct rule_port *p = &r->ports[i];
+        if (p->protocol == protocol && p->first <= port && port <= p->last) {
+            return true;
+        }
+    }
+    return r->any_port;
+}
+
+static bool
+matches(const struct world *w, const struct rec_rule *r, const struct evaluate_tuple *t,
+        const struct end *subject, const struct end *peer)
+{
+    return has_identity(records_set(w->records, r->subject), subject->identity)
+           && (!r->vni || r->vni == subject->vni) && has_peer(w, r, peer)
+           && has_port(r, t->protocol, t->dst_port);
+}
+
+/* What the tier says first among rules that match: the lowest rank; in tier
+ * networkpolicy allow, by priority and id, then isolate. */
+static bool
+comes_before(const struct rec_rule *a, const struct rec_rule *b)
+{
+    if (!b) {
+        return true;
+    } else if (a->tier != TIER_NETWORKPOLICY) {
+        return a->rank < b->rank;
+    } else if (a->action != b->action) {
+        return a->action == RULE_ALLOW;
+    } else if (a->priority != b->priority) {
+        return a->priority < b->priority;
+    }
+    return a->r.key < b->r.key;
+}
+
+static const struct rec_rule *
+first_of_tier(const struct world *w, enum rule_tier tier, enum rule_direction direction,
+              bool dry_run, const struct evaluate_tuple *t, const struct end *subject,
+              const struct end *peer)
+{
+    const struct rec_rule *best = NULL;
+
+    for (const struct record *r = records_first(w->records, RECORD_RULE); r;
+         r = records_next(w->records, r)) {
+        const struct rec_rule *rule = (const struct rec_rule *) r;
+        if (rule->tier == tier && rule->direction == direction && rule->dry_run == dry_run
+            && matches(w, rule, t, subject, peer) && comes_before(rule, best)) {
+            best = rule;
+        }
+    }
+    return best;
+}
+
+static struct evaluate_path
+walk(const struct world *w, enum rule_direction direction, const struct evaluate_tuple *t,
+     const struct end *subject, const struct end *peer)
+{
+    struct evaluate_path path = { .allow = true, .reason = EVALUATE_NO_SUBJECT };
+    bool counted = false;
+
+    if (subject->identity < IDENTITY_FIRST) {
+        return path;
+    }
+    path.reason = EVALUATE_DEFAULT;
+    for (int tier = 0; tier < N_RULE_TIERS; tier++) {
+        const struct rec_rule *r = first_of_tier(w, tier, direction, false, t, subject, peer);
+        const struct rec_rule *dry = first_of_tier(w, tier, direction, true, t, subject, peer);
+
+        if (dry && !counted && comes_before(dry, r)) {
+            path.dry_run[tier] = dry;
+            counted = dry->action != RULE_PASS;
+        }
+        if (r && r->action == RULE_PASS) {
+            path.passed[tier] = r;
+        } else if (r) {
+            path.reason = EVALUATE_RULE;
+            path.rule = r;
+            path.allow = r->action == RULE_ALLOW;
+            return path;
+        }
+    }
+    return path;
+}
+
+static void
+assert_same_path(const struct evaluate_path *a, const struct evaluate_path *b)
+{
+    assert_int_equal(a->allow, b->allow);
+    assert_int_equal(a->reason, b->reason);
+    assert_ptr_equal(a->rule, b->rule);
+    for (int tier = 0; tier < N_RULE_TIERS; tier++) {
+        assert_ptr_equal(a->passed[tier], b->passed[tier]);
+        assert_ptr_equal(a->dry_run[tier], b->dry_run[tier]);
+    }
+}
+
+/* How often what happened. */
+static int n_by_action[N_RULE_ACTIONS], n_by_default, n_passed, n_dry_run;
+
+static void
+count(const struct evaluate_path *path)
+{
+    if (path->rule) {
+        n_by_action[path->rule->action]++;
+    } else {
+        n_by_default++;
+    }
+    for (int tier = 0; tier < N_RULE_TIERS; tier++) {
+        n_passed += path->passed[tier] != NULL;
+        n_dry_run += path->dry_run[tier] != NULL;
+    }
+}
+
+static void
+check_packet(const struct world *w, const struct end *src, const struct end *dst, uint8_t protocol,
+             uint16_t port)
+{
+    struct evaluate_tuple t = { src->ip, dst->ip, protocol, port };
+    struct evaluate_path want[] = {
+        [RULE_EGRESS] = walk(w, RULE_EGRESS, &t, src, dst),
+        [RULE_INGRESS] = walk(w, RULE_INGRESS, &t, dst, src),
+    };
+    struct evaluate_path got[N_RULE_DIRECTIONS];
+    struct evaluate_verdict v = evaluate(w->evaluate, &t);
+
+    evaluate_explain(w->evaluate, &t, got);
+    for (int d = 0; d < N_RULE_DIRECTIONS; d++) {
+        assert_same_path(&got[d], &want[d]);
+        count(&got[d]);
+    }
+    assert_ptr_equal(v.egress, want[RULE_EGRESS].rule);
+    assert_ptr_equal(v.ingress, want[RULE_INGRESS].rule);
+    assert_int_equal(v.allow, want[RULE_EGRESS].allow && want[RULE_INGRESS].allow);
+}
+
+static void
+check_world(const struct world *w)
+{
+    for (int from = 0; from < N_ENDS; from++) {
+        for (int to = 0; to < N_ENDS; to++) {
+            struct end src = end_of(w->records, from), dst = end_of(w->records, to);
+
+            for (size_t i = 0; from != to && i < ARRAY_SIZE(probe_ports); i++) {
+                check_packet(w, &src, &dst, probe_ports[i].protocol, probe_ports[i].port);
+            }
+        }
+    }
+}
+
+static void
+test_index_finds_what_reading_finds(void **state)
+{
+    srand(5);
+    for (int i = 0; i < 100; i++) {
+        struct world w = { .records = random_records(3 + i % 30), .learned = learned_addresses() };
+
+        w.evaluate = evaluate_create_learned(w.records, w.learned);
+        check_world(&w);
+        evaluate_destroy(w.evaluate);
+        learned_destroy(w.learned);
+        records_destroy(w.records);
+    }
+    /* The dice are such that everything happens often. */
+    for (int action = 0; action < N_RULE_ACTIONS; action++) {
+        assert_int_equal(n_by_action[action] > 1000, action != (int) RULE_PASS);
+    }
+    assert_true(n_by_default > 1000 && n_passed > 1000 && n_dry_run > 1000);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_index_finds_what_reading_finds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
