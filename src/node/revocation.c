@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/learned.h"
 #include "bitmap.h"
 #include "compile/evaluate.h"
 #include "hash.h"
@@ -76,11 +77,12 @@ add_networks(struct revocation *rev)
 }
 
 struct revocation *
-revocation_create(const struct records *records, const char *node_name)
+revocation_create(const struct records *records, const struct learned *learned,
+                  const char *node_name)
 {
     struct revocation *rev = xzalloc(sizeof *rev);
     rev->records = records;
-    rev->evaluate = evaluate_create(records);
+    rev->evaluate = evaluate_create_learned(records, learned);
     rev->node = find_node(records, node_name);
     hmap_init(&rev->reused);
     add_networks(rev);
@@ -210,12 +212,17 @@ is_denied_without_port(const struct revocation *rev, const struct conntrack_entr
            && !allowed_by_ports_of(rev, entry, (uint32_t) (entry->label >> 32));
 }
 
+static bool
+has_unknown_ports(const struct conntrack_entry *entry)
+{
+    return has_ports(entry->protocol) && !entry->orig.src_port && !entry->orig.dst_port;
+}
+
 bool
 revocation_allows(const struct revocation *rev, const struct conntrack_entry *entry)
 {
-    const struct conntrack_tuple *orig = &entry->orig;
-    bool unknown = has_ports(entry->protocol) && !orig->src_port && !orig->dst_port;
-    return unknown ? !is_denied_without_port(rev, entry) : !is_denied(rev, entry, orig->dst_port);
+    return has_unknown_ports(entry) ? !is_denied_without_port(rev, entry)
+                                    : !is_denied(rev, entry, entry->orig.dst_port);
 }
 
 enum revocation_verdict
@@ -235,25 +242,137 @@ revocation_judge(const struct revocation *rev, const struct conntrack_entry *ent
 
 /* --- A whole dump --------------------------------------------------------------------- */
 
+static void
+add_cut(struct revocation_cuts *cuts, const struct conntrack_entry *entry,
+        enum revocation_verdict verdict)
+{
+    if (cuts->n == cuts->allocated) {
+        cuts->a = x2nrealloc(cuts->a, &cuts->allocated, sizeof *cuts->a);
+    }
+    cuts->a[cuts->n++] = (struct revocation_cut){ *entry, verdict };
+}
+
+/* That domains have addresses, for the second look. */
+struct supposition {
+    uint32_t set;
+    struct in6_addr addr;
+};
+struct suppositions {
+    struct supposition *a;
+    size_t n, allocated;
+};
+
+static void
+suppose(struct suppositions *all, uint32_t set, const struct in6_addr *addr)
+{
+    if (all->n == all->allocated) {
+        all->a = x2nrealloc(all->a, &all->allocated, sizeof *all->a);
+    }
+    all->a[all->n++] = (struct supposition){ set, *addr };
+}
+
+/* That the domains of the rule that let the connection out have its destination;
+ * false if it names none. */
+static bool
+suppose_domains(const struct revocation *rev, const struct conntrack_entry *entry,
+                struct suppositions *all)
+{
+    const struct rec_rule *rule = records_rule(rev->records, entry->label >> 32);
+    bool any = false;
+    for (size_t i = 0; rule && rule->direction == RULE_EGRESS && i < rule->n_peer_sets; i++) {
+        const struct rec_set *set = records_set(rev->records, rule->peer_sets[i]);
+        if (set && set->n_domains) {
+            suppose(all, set->r.key, &entry->orig.dst);
+            any = true;
+        }
+    }
+    return any;
+}
+
+static int
+compare_suppositions(const void *a_, const void *b_)
+{
+    const struct supposition *a = a_, *b = b_;
+    return a->set < b->set ? -1 : a->set > b->set;
+}
+
+static struct learned *
+learn_suppositions(struct suppositions *all)
+{
+    struct learned *learned = learned_create();
+    struct in6_addr *addrs = xcalloc(all->n + 1, sizeof *addrs);
+    size_t n = 0;
+    qsort(all->a, all->n, sizeof *all->a, compare_suppositions);
+    for (size_t i = 0; i < all->n; i++) {
+        addrs[n++] = all->a[i].addr;
+        if (i + 1 == all->n || all->a[i + 1].set != all->a[i].set) {
+            learned_put(learned, all->a[i].set, addrs, n);
+            n = 0;
+        }
+    }
+    free(addrs);
+    return learned;
+}
+
+/* By what 'rev' supposes, and by the rule in the connection's label. */
+static bool
+is_kept_by_domains(const struct revocation *rev, const struct conntrack_entry *entry)
+{
+    if (has_unknown_ports(entry)) {
+        return revocation_allows(rev, entry);
+    }
+    struct evaluate_tuple tuple = {
+        .src = entry->orig.src,
+        .dst = entry->orig.dst,
+        .protocol = entry->protocol,
+        .dst_port = entry->orig.dst_port,
+    };
+    const struct rec_rule *rule = evaluate(rev->evaluate, &tuple).egress;
+    return rule && rule->r.key == (uint32_t) (entry->label >> 32) && revocation_allows(rev, entry);
+}
+
+static void
+look_again(const struct revocation *rev, struct suppositions *suppositions,
+           const struct revocation_cuts *doubtful, struct revocation_cuts *cuts)
+{
+    struct learned *learned = learn_suppositions(suppositions);
+    struct revocation again = *rev;
+    again.evaluate = evaluate_create_learned(rev->records, learned);
+    for (size_t i = 0; i < doubtful->n; i++) {
+        const struct revocation_cut *cut = &doubtful->a[i];
+        if (!is_kept_by_domains(&again, &cut->entry)) {
+            add_cut(cuts, &cut->entry, cut->verdict);
+        }
+    }
+    evaluate_destroy(again.evaluate);
+    learned_destroy(learned);
+}
+
 void
 revocation_read(const struct revocation *rev, const char *dump, size_t len,
                 revocation_also_cb *also, void *aux, struct revocation_cuts *cuts)
 {
     struct conntrack_reader reader = { .pos = dump, .end = dump + len };
+    struct revocation_cuts doubtful = { .n = 0 };
+    struct suppositions suppositions = { .n = 0 };
     struct conntrack_entry entry;
     while (conntrack_read(&reader, &entry)) {
         enum revocation_verdict verdict = revocation_judge(rev, &entry);
-        if (verdict == REVOCATION_KEEP && also && also(&entry, aux)) {
+        cuts->n_seen++;
+        if (also && verdict == REVOCATION_KEEP && also(&entry, aux)) {
             verdict = REVOCATION_STALE;
         }
-        cuts->n_seen++;
-        if (verdict != REVOCATION_KEEP) {
-            if (cuts->n == cuts->allocated) {
-                cuts->a = x2nrealloc(cuts->a, &cuts->allocated, sizeof *cuts->a);
-            }
-            cuts->a[cuts->n++] = (struct revocation_cut){ entry, verdict };
+        if (verdict == REVOCATION_DENIED && suppose_domains(rev, &entry, &suppositions)) {
+            add_cut(&doubtful, &entry, verdict);
+        } else if (verdict != REVOCATION_KEEP) {
+            add_cut(cuts, &entry, verdict);
         }
     }
+    if (doubtful.n) {
+        look_again(rev, &suppositions, &doubtful, cuts);
+    }
+    revocation_cuts_uninit(&doubtful);
+    free(suppositions.a);
     cuts->n_bad += reader.n_bad;
 }
 

@@ -19,9 +19,13 @@ enum revocation_verdict {
     REVOCATION_STALE,
 };
 
-/* 'records' must outlive this and not change; 'node_name' is this node.  In a
- * cluster that has no record of this node, everything is kept. */
-struct revocation *revocation_create(const struct records *records, const char *node_name);
+struct learned;
+
+/* 'records' and 'learned' (addresses of domain names; NULL: none) must outlive this
+ * and not change; 'node_name' is this node.  In a cluster that has no record of
+ * this node, everything is kept. */
+struct revocation *revocation_create(const struct records *records, const struct learned *learned,
+                                     const char *node_name);
 void revocation_destroy(struct revocation *);
 
 /* Says that 'address' was another endpoint's when connections of it that are
@@ -33,6 +37,12 @@ enum revocation_verdict revocation_judge(const struct revocation *,
                                          const struct conntrack_entry *);
 /* Would the policy let such a connection begin?  For connections that were cut. */
 bool revocation_allows(const struct revocation *, const struct conntrack_entry *);
+
+/* An address of a domain name is learned for some time, and after that for no new
+ * connection; those that it let in stay.  So a connection that is denied by the
+ * above is looked at once more, if the egress rule in its label is there and
+ * names domains: is it allowed, by that rule, if the domains still have the
+ * address?  In a whole dump only; one entry is judged by what is known now. */
 
 /* What to cut of a whole dump, in order of zone, protocol, and tuple. */
 struct revocation_cut {

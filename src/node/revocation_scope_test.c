@@ -219,8 +219,8 @@ test_random_changes(void **state)
         }
         revocation_scope_look(scope, now);
         struct check check = {
-            .was = revocation_create(was, "here"),
-            .now = revocation_create(now, "here"),
+            .was = revocation_create(was, NULL, "here"),
+            .now = revocation_create(now, NULL, "here"),
             .scope = scope,
         };
         check_all_pairs(&check, was);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/learned.h"
 #include "base/test.h"
 #include "util.h"
 
@@ -48,7 +49,7 @@ setup(void **state)
     f->records = records_create();
     char *error = records_parse(text, f->records);
     assert_null(error);
-    f->rev = revocation_create(f->records, "n1");
+    f->rev = revocation_create(f->records, NULL, "n1");
     *state = f;
     return 0;
 }
@@ -156,7 +157,7 @@ static void
 test_unknown_node_keeps_all(void **state)
 {
     const struct fixture *f = *state;
-    struct revocation *rev = revocation_create(f->records, "n3");
+    struct revocation *rev = revocation_create(f->records, NULL, "n3");
     assert_int_equal(judge_line(rev, LINE("tcp", WEB, "1", REDIS, "80", "zone=16")),
                      REVOCATION_KEEP);
     revocation_destroy(rev);
@@ -194,6 +195,60 @@ test_whole_dump_in_order(void **state)
     revocation_cuts_uninit(&cuts);
 }
 
+/* lab/a may open TCP to the addresses of a domain only. */
+static const char domain_rules[] =
+    "set 9 selector=dns domains=www.example.com\n"
+    "rule 5 egress tier=networkpolicy priority=0 action=allow vni=4097 subject=3"
+    " peers=set:9 ports=tcp:443 policy=NetworkPolicy/lab/p index=0\n";
+
+/* How many of the lines are cut. */
+static size_t
+n_cut(const struct revocation *rev, const char *lines)
+{
+    struct revocation_cuts cuts = { .n = 0 };
+    revocation_read(rev, lines, strlen(lines), NULL, NULL, &cuts);
+    size_t n = cuts.n;
+    revocation_cuts_uninit(&cuts);
+    return n;
+}
+
+#define OUT(PORT, RULE)                                  \
+    LINE("tcp", "10.128.1.2", "4000", "192.0.2.1", PORT, \
+         "zone=17,labels=0x" RULE "00000000,protoinfo=(state=ESTABLISHED)\n")
+
+static void
+test_domains(void **state)
+{
+    struct fixture *f = *state;
+    char *error = records_parse(domain_rules, f->records);
+    assert_null(error);
+    struct learned *learned = learned_create();
+    struct in6_addr addr;
+    error = addr_parse("192.0.2.1", &addr);
+    assert_null(error);
+    learned_put(learned, 9, &addr, 1);
+    struct revocation *rev = revocation_create(f->records, learned, "n1");
+    assert_int_equal(n_cut(rev, OUT("443", "5")), 0);
+    assert_int_equal(n_cut(rev, OUT("80", "5")), 1);
+    revocation_destroy(rev);
+
+    /* Its time is over: what that rule let in stays, and only that. */
+    learned_put(learned, 9, NULL, 0);
+    rev = revocation_create(f->records, learned, "n1");
+    assert_int_equal(n_cut(rev, OUT("443", "5")), 0);
+    assert_int_equal(n_cut(rev, OUT("80", "5")), 1);
+    assert_int_equal(n_cut(rev, OUT("443", "2")), 1);
+    assert_int_equal(n_cut(rev, OUT("443", "0")), 1);
+    assert_int_equal(n_cut(rev, OUT("443", "5") OUT("443", "2") OUT("80", "5")), 2);
+    revocation_destroy(rev);
+
+    records_remove(f->records, RECORD_RULE, 5);
+    rev = revocation_create(f->records, learned, "n1");
+    assert_int_equal(n_cut(rev, OUT("443", "5")), 1);
+    revocation_destroy(rev);
+    learned_destroy(learned);
+}
+
 int
 main(void)
 {
@@ -203,6 +258,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_reused_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_node_keeps_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_whole_dump_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_domains, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/learned.h"
 #include "hash.h"
 #include "openflow/lower_flows.h"
 #include "openflow/lower_index.h"
@@ -179,9 +180,15 @@ lower_set_ports(struct lower *l, ofp_port_t tunnel, ofp_port_t gateway)
 void
 lower_set_learned(struct lower *l, uint32_t set, const struct in6_addr *addresses, size_t n)
 {
-    if (lower_learned_put(&l->ctx.learned, set, addresses, n)) {
+    if (learned_put(l->ctx.learned, set, addresses, n)) {
         use_index_mark_set(&l->uses, set, &l->dirty[RECORD_RULE]);
     }
+}
+
+const struct learned *
+lower_learned(const struct lower *l)
+{
+    return l->ctx.learned;
 }
 
 /* Carrying the marks along. */
@@ -495,7 +502,7 @@ lower_create(const struct lower_config *config)
     lower_ids_init(&l->ctx.local_networks);
     lower_ids_init(&l->ctx.ip4_networks);
     lower_ids_init(&l->ctx.ip6_networks);
-    lower_learned_init(&l->ctx.learned);
+    l->ctx.learned = learned_create();
     l->ctx.sizes = policy_sizes_create(config->policy_flows_max ? config->policy_flows_max
                                                                 : SIZE_MAX);
     l->flows = flow_table_create();
@@ -535,7 +542,7 @@ lower_destroy(struct lower *l)
     lower_ids_uninit(&l->ctx.local_networks);
     lower_ids_uninit(&l->ctx.ip4_networks);
     lower_ids_uninit(&l->ctx.ip6_networks);
-    lower_learned_uninit(&l->ctx.learned);
+    learned_destroy(l->ctx.learned);
     policy_sizes_destroy(l->ctx.sizes);
     flow_table_destroy(l->flows);
     free(l->node_name);
@@ -543,6 +550,12 @@ lower_destroy(struct lower *l)
 }
 
 /* The oracle. */
+
+static void
+copy_learned(void *fresh, uint32_t set, const struct in6_addr *addresses, size_t n)
+{
+    lower_set_learned(fresh, set, addresses, n);
+}
 
 static struct lower *
 lower_again(const struct lower *l, const struct records *records)
@@ -559,10 +572,7 @@ lower_again(const struct lower *l, const struct records *records)
     HMAP_FOR_EACH (a, hmap_node, &l->attachments) {
         lower_attach(fresh, a->name, a->uid, a->port);
     }
-    const struct lower_learned_set *set;
-    HMAP_FOR_EACH (set, hmap_node, &l->ctx.learned.sets) {
-        lower_set_learned(fresh, set->set, set->addresses, set->n);
-    }
+    learned_each(l->ctx.learned, copy_learned, fresh);
     mark_everything(fresh, records);
     lower_marked(fresh, records);
     return fresh;

@@ -12,6 +12,8 @@
 #include "openflow/flow_table.h"
 #include "openvswitch/types.h"
 
+struct learned;
+
 struct lower_config {
     char *node_name;         /* This node; its record may come later. */
     ofp_port_t tunnel_port;  /* VXLAN port of br-int; 0: not yet there. */
@@ -35,6 +37,8 @@ void lower_attach(struct lower *, const char *name, const char *uid, ofp_port_t 
 /* The addresses that this node knows for the domains of a set, sorted; none: it
  * knows none any more.  The flows of the next run have them. */
 void lower_set_learned(struct lower *, uint32_t set, const struct in6_addr *, size_t n);
+/* All that it was told of these; borrowed. */
+const struct learned *lower_learned(const struct lower *);
 
 /* Policies that need more flows on this node than config.policy_flows_max.  They
  * fail closed: nothing that they allow is lowered, their isolation is, and what

@@ -7,12 +7,12 @@
 #include "base/records.h"
 #include "openflow/flow_table.h"
 #include "openflow/lower_ids.h"
-#include "openflow/lower_learned.h"
 #include "openflow/pipeline.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofpbuf.h"
 
+struct learned;
 struct policy_sizes;
 
 struct lower_context {
@@ -24,7 +24,7 @@ struct lower_context {
     struct lower_ids local_networks;   /* VNIs of attached local endpoints. */
     struct lower_ids ip4_networks;     /* VNIs of networks with an IPv4 subnet. */
     struct lower_ids ip6_networks;     /* VNIs of networks with an IPv6 subnet. */
-    struct lower_learned learned;      /* For the domains of sets. */
+    struct learned *learned;           /* For the domains of sets. */
     struct policy_sizes *sizes;        /* Of the policies here. */
 };
 

@@ -1,5 +1,6 @@
 /* How many flows a rule needs: counted, not made, so that a policy that is too
  * large costs nothing.  Follows lower_rule.c clause by clause. */
+#include "base/learned.h"
 #include "openflow/lower_flows.h"
 #include "openflow/ports.h"
 
@@ -22,7 +23,7 @@ count_peers(const struct lower_context *ctx, const struct rec_rule *rule)
         const struct rec_set *set = records_set(ctx->records, rule->peer_sets[i]);
         size_t n_learned = 0;
         if (rule->direction == RULE_EGRESS) {
-            lower_learned_get(&ctx->learned, rule->peer_sets[i], &n_learned);
+            learned_find(ctx->learned, rule->peer_sets[i], &n_learned);
         }
         n += set ? set->n_identities + set->n_prefixes + n_learned : 0;
     }

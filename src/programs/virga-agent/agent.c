@@ -313,6 +313,7 @@ create_flows(struct agent *agent, const struct agent_options *opt)
         .node = agent->node,
         .datapath_type = opt->datapath,
         .flows = lower_flows(agent->lower),
+        .learned = lower_learned(agent->lower),
         .seam = revoke_edge_seam(agent->revoke_edge),
     });
 }

@@ -70,6 +70,7 @@ static const char *const state_names[] = {
 
 struct revoke {
     char *node;
+    const struct learned *learned;
     char *datapath;
     struct revoke_seam seam;
     struct guards *guards;
@@ -105,6 +106,7 @@ revoke_create(const struct revoke_options *opt)
 {
     struct revoke *r = xzalloc(sizeof *r);
     r->node = xstrdup(opt->node);
+    r->learned = opt->learned;
     r->datapath = xasprintf("%s@ovs-%s", opt->datapath_type, opt->datapath_type);
     r->seam = opt->seam;
     r->guards = guards_create(opt->flows);
@@ -134,7 +136,7 @@ revoke_destroy(struct revoke *r)
 static struct revocation *
 create_revocation(const struct revoke *r, const struct records *records)
 {
-    struct revocation *rev = revocation_create(records, r->node);
+    struct revocation *rev = revocation_create(records, r->learned, r->node);
     for (size_t i = 0; i < r->n_reused; i++) {
         revocation_reused(rev, &r->reused[i]);
     }

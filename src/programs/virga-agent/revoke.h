@@ -19,6 +19,7 @@
 struct conntrack_entry;
 struct ds;
 struct flow_table;
+struct learned;
 struct match;
 struct records;
 
@@ -40,6 +41,8 @@ struct revoke_options {
     const char *node;          /* Name of this node. */
     const char *datapath_type; /* "netdev" or "system" */
     struct flow_table *flows;  /* Where guards go; must outlive this. */
+    /* Addresses of domain names, as they are in the flows; NULL: none. */
+    const struct learned *learned;
     struct revoke_seam seam;
 };
 
