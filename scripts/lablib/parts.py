@@ -19,6 +19,15 @@ def ovs_env(inst, node):
             "OVS_DBDIR": rundir, "OVS_SYSCONFDIR": rundir}
 
 
+def _more_options(path):
+    """One a line, for an agent that a test starts again."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read().split()
+    except FileNotFoundError:
+        return []
+
+
 class Parts:
     def __init__(self, inst):
         self.inst = inst
@@ -99,7 +108,9 @@ class Parts:
                     [inst.program("virga-agent"), f"--db=unix:{inst.path('db', 'virga.sock')}",
                      f"--rundir={inst.path(node, 'agent')}", f"--node={node}",
                      f"--vtep={vtep(node)}", f"--ovs-db=unix:{ovs}/db.sock", f"--ovs-rundir={ovs}",
-                     "--datapath=netdev"], inst.netns(node), ovs_env(inst, node))
+                     f"--flow-log={inst.path(node, 'agent', 'flows.log')}",
+                     "--datapath=netdev", *_more_options(inst.path(node, "agent", "options"))],
+                    inst.netns(node), ovs_env(inst, node))
         wait_until(lambda: _accepts(inst.path(node, "agent", "cni.sock")), START_SECONDS,
                    f"the agent of {node} to answer")
 
