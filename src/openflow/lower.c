@@ -383,6 +383,34 @@ carry_sizes(struct lower *l, const struct records *records)
 
 /* Lowering what is marked. */
 
+/* A rule of a policy that is too large: what it allows is not there, what it
+ * does not allow holds for everything. */
+static void
+lower_closed(struct lower *l, const struct flow_sink *sink, const struct rec_rule *rule)
+{
+    struct rec_rule closed = *rule;
+
+    if (rule->action == RULE_ALLOW || rule->dry_run) {
+        return;
+    }
+    if (rule->action != RULE_ISOLATE) {
+        closed.action = RULE_DENY;
+        closed.any_peer = closed.any_port = true;
+    }
+    lower_rule(&l->ctx, sink, &closed);
+}
+
+static void
+lower_rule_of_policy(struct lower *l, const struct flow_sink *sink, const struct rec_rule *rule)
+{
+    if (policy_sizes_exceeds(l->ctx.sizes, rule->r.key)) {
+        lower_closed(l, sink, rule);
+    } else {
+        lower_rule(&l->ctx, sink, rule);
+        lower_dns(&l->ctx, sink, rule);
+    }
+}
+
 static void
 lower_record(struct lower *l, const struct flow_sink *sink, const struct record *r)
 {
@@ -398,7 +426,7 @@ lower_record(struct lower *l, const struct flow_sink *sink, const struct record 
                        place_find(&l->places, r->key)->port);
         break;
     case RECORD_RULE:
-        lower_rule(&l->ctx, sink, records_rule(l->ctx.records, r->key));
+        lower_rule_of_policy(l, sink, records_rule(l->ctx.records, r->key));
         break;
     case RECORD_IDENTITY:
     case RECORD_SET:

@@ -81,6 +81,8 @@ void lower_network(const struct lower_context *, const struct flow_sink *,
 void lower_endpoint(const struct lower_context *, const struct flow_sink *,
                     const struct rec_endpoint *, ofp_port_t port);
 void lower_rule(const struct lower_context *, const struct flow_sink *, const struct rec_rule *);
+/* The way of DNS answers to its subjects, if it names domains. */
+void lower_dns(const struct lower_context *, const struct flow_sink *, const struct rec_rule *);
 /* How many flows the rule needs here, if it shared none with others; 0: none of
  * its subjects is here. */
 size_t lower_rule_size(const struct lower_context *, const struct rec_rule *);
