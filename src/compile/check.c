@@ -30,9 +30,9 @@ used_matches(const struct used *used, const struct seen *seen)
            && selector_matches(&used->pods, &seen->labels);
 }
 
-static struct used *
-add_used(struct check *k, const struct selector *namespaces, const struct selector *pods,
-         uint32_t set)
+struct used *
+check_add_used(struct check *k, const struct selector *namespaces, const struct selector *pods,
+               uint32_t set)
 {
     if (k->n_used >= k->allocated_used) {
         k->used = x2nrealloc(k->used, &k->allocated_used, sizeof *k->used);
@@ -142,7 +142,7 @@ check_use_set(void *k_, const struct selector *namespaces, const struct selector
             return set;
         }
     }
-    add_used(k, namespaces, pods, set);
+    check_add_used(k, namespaces, pods, set);
     return set;
 }
 
@@ -164,7 +164,7 @@ check_use_numbers(void *k_, const struct selector *namespaces, const struct sele
     size_t n_all = 0;
 
     named_port_select(&with_port, pods, key);
-    const struct used *used = add_used(k, namespaces, &with_port, 0);
+    const struct used *used = check_add_used(k, namespaces, &with_port, 0);
     selector_uninit(&with_port);
     for (size_t i = 0; i < k->n_seen; i++) {
         if (used_matches(used, &k->seen[i])) {
@@ -591,7 +591,7 @@ check_all(struct check *k)
     const struct compile *c = k->c;
 
     if (c->node_work.n || c->namespace_work.n || c->policy_work.n || c->pod_work.n
-        || c->named_work.n || c->ordered_work.n || c->ordered_named_work.n) {
+        || c->named_work.n || c->group_work.n || c->ordered_work.n || c->ordered_named_work.n) {
         FAIL(k, "changes wait for compile_run()");
         return;
     }
@@ -601,6 +601,7 @@ check_all(struct check *k)
     want_networks(k);
     want_rules(k);
     check_want_ordered(k);
+    check_groups(k);
     want_endpoints(k);
     want_sets(k);
     for (int kind = 0; kind < N_RECORD_KINDS; kind++) {
@@ -618,6 +619,10 @@ free_used(struct check *k)
     for (size_t i = 0; i < k->n_seen; i++) {
         labels_uninit(&k->seen[i].labels);
     }
+    for (size_t i = 0; i < k->n_choices; i++) {
+        free(k->choices[i]);
+    }
+    free(k->choices);
     free(k->used);
     free(k->seen);
 }

@@ -1,5 +1,5 @@
 /* Inside the oracle: what compile_check_full() collects on its way.  For
- * check.c and check_ordered.c alone. */
+ * check.c, check_ordered.c and check_groups.c alone. */
 #ifndef VIRGA_CHECK_H
 #define VIRGA_CHECK_H 1
 
@@ -30,6 +30,8 @@ struct check {
     struct simap identities; /* Text to id, of the records. */
     struct simap sets;
     struct ds error;
+    struct pod_choice **choices; /* Lists of what groups come to. */
+    size_t n_choices, allocated_choices;
 };
 
 #define FAIL(CHECK, ...)                                 \
@@ -47,6 +49,15 @@ uint32_t check_use_set(void *check, const struct selector *namespaces,
                        const struct selector *pods);
 uint16_t *check_use_numbers(void *check, const struct selector *namespaces,
                             const struct selector *pods, const char *key, size_t *n);
+
+/* Notes that the selectors are in use, by a set if 'set' is not 0. */
+struct used *check_add_used(struct check *, const struct selector *namespaces,
+                            const struct selector *pods, uint32_t set);
+
+/* check_groups.c: groups, for 'struct check *'. */
+uint32_t check_use_group(void *check, enum group_kind, const char *name, const char **trouble);
+const struct pod_choice *check_use_group_pods(void *check, const char *name, size_t *n);
+void check_groups(struct check *);
 
 /* The rules and address sets of ordered policies, and their order. */
 void check_want_ordered(struct check *);

@@ -68,19 +68,6 @@ use_world(void *k_)
     return set;
 }
 
-static const struct pod_choice *
-use_group(void *k, const char *name, size_t *n)
-{
-    *n = 0;
-    return NULL;
-}
-
-static uint32_t
-use_network_group(void *k, const char *name)
-{
-    return 0;
-}
-
 /* Rules. */
 
 static void
@@ -131,8 +118,8 @@ want_policy(struct check *k, const struct ordered_entry *policy,
         FAIL(k, "policy %s has %" PRIuSIZE " rules instead of %" PRIuSIZE, policy->name,
              policy->n_rules, n);
     }
-    if ((built.too_large || built.unknown || built.unknown_group || policy->overflows[0]
-         || policy->overflows[1])
+    if ((built.too_large || built.unknown || built.group_trouble || built.subject_trouble
+         || policy->overflows[0] || policy->overflows[1])
         != (policy->problem != NULL)) {
         FAIL(k, "policy %s has a wrong problem or none", policy->name);
     }
@@ -213,8 +200,8 @@ check_want_ordered(struct check *k)
         .nodes = use_nodes,
         .domains = use_domains,
         .world = use_world,
-        .group = use_group,
-        .network_group = use_network_group,
+        .group = check_use_group,
+        .group_pods = check_use_group_pods,
         .aux = k,
     };
     const struct ordered_entry *policy;

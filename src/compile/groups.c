@@ -9,6 +9,7 @@
 #include "util.h"
 
 static const char *const kind_words[] = { "PolicyGroup", "NetworkGroup" };
+static const char missing[] = "it does not exist; create it";
 
 void
 groups_init(struct groups *groups)
@@ -36,6 +37,7 @@ group_entry_get(struct compile *c, enum group_kind kind, const char *name)
         group->entry.seq = c->seq++;
         group->kind = kind;
         group->name = xstrdup(name);
+        group->trouble = xstrdup(missing);
         ovs_list_init(&group->parents);
         ovs_list_init(&group->uses);
         shash_add(groups, name, group);
@@ -229,7 +231,7 @@ take_next(struct compile *c, struct group_entry *group)
 
 /* Sets. */
 
-static struct set_pair *
+static struct pod_choice *
 pairs_of(struct group_entry *const *groups, size_t n, size_t *n_pairs)
 {
     size_t n_all = 0;
@@ -238,14 +240,14 @@ pairs_of(struct group_entry *const *groups, size_t n, size_t *n_pairs)
         n_all += groups[i]->n_own;
     }
 
-    struct set_pair *pairs = xmalloc((n_all + 1) * sizeof *pairs);
+    struct pod_choice *pairs = xmalloc((n_all + 1) * sizeof *pairs);
 
     *n_pairs = 0;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < groups[i]->n_own; j++) {
             const struct group_selector *own = &groups[i]->own[j];
 
-            pairs[(*n_pairs)++] = (struct set_pair){ &own->namespaces, &own->pods };
+            pairs[(*n_pairs)++] = (struct pod_choice){ &own->namespaces, &own->pods };
         }
     }
     return pairs;
@@ -255,7 +257,7 @@ static void
 set_members(struct compile *c, struct group_entry *group, struct group_entry *const *all, size_t n)
 {
     size_t n_pairs;
-    struct set_pair *pairs = pairs_of(all, n, &n_pairs);
+    struct pod_choice *pairs = pairs_of(all, n, &n_pairs);
 
     if (!group->members) {
         char *text = xasprintf("group{%s}", group->name);
@@ -329,7 +331,7 @@ update_set(struct compile *c, struct group_entry *group)
         return update_networks(c, group);
     }
     drop_set(c, group);
-    return xasprintf("%s \"%s\" does not exist; create it", kind_words[group->kind], group->name);
+    return xstrdup(missing);
 }
 
 /* Run. */
@@ -461,6 +463,7 @@ group_unuse(struct compile *c, struct group_use *use)
     if (ovs_list_is_empty(&group->uses)) {
         note_idle(c, group);
     }
+    free(use->pairs);
     free(use);
 }
 
@@ -476,16 +479,17 @@ group_use_trouble(const struct group_use *use)
     return use->group->trouble;
 }
 
-struct set_pair *
+const struct pod_choice *
 group_use_pairs(struct compile *c, struct group_use *use, size_t *n)
 {
     size_t n_groups;
     char *trouble;
     struct group_entry **all = group_walk(c, use->group, &n_groups, &trouble);
-    struct set_pair *pairs = pairs_of(all, n_groups, n);
 
+    free(use->pairs);
+    use->pairs = pairs_of(all, n_groups, n);
     use->wants_pairs = true;
     free(trouble);
     free(all);
-    return pairs;
+    return use->pairs;
 }

@@ -48,6 +48,7 @@ struct group_use {
     struct entry *user;
     struct worklist *work;
     bool wants_pairs;
+    struct pod_choice *pairs;
 };
 
 struct group_use *group_use(struct compile *, enum group_kind, const char *name,
@@ -56,10 +57,9 @@ void group_unuse(struct compile *, struct group_use *);
 
 /* The number of its set; 0 if it does not exist or comes to too much. */
 uint32_t group_use_set(const struct group_use *);
-/* NULL, or what is wrong, for people. */
+/* NULL, or what is wrong with the group, for people. */
 const char *group_use_trouble(const struct group_use *);
-/* What a PolicyGroup comes to; valid until the next change of a group.  The
- * caller frees the array. */
-struct set_pair *group_use_pairs(struct compile *, struct group_use *, size_t *n);
+/* What a PolicyGroup comes to; valid until the next change of a group. */
+const struct pod_choice *group_use_pairs(struct compile *, struct group_use *, size_t *n);
 
 #endif

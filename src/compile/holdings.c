@@ -1,14 +1,16 @@
 #include "compile/holdings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "compile/groups_state.h"
 #include "util.h"
 
 /* Most policies use two sets. */
 struct holdings {
-    struct selection *selection;
-    struct address_sets *address_sets;
-    void *owner;
+    struct compile *c;
+    struct entry *owner;
+    struct group_use *groups;   /* Chain. */
     struct port_watch *watches; /* Chain. */
     uint32_t *sets;             /* It is a user of each. */
     size_t n_sets, allocated_sets;
@@ -17,15 +19,11 @@ struct holdings {
 };
 
 struct holdings *
-holdings_create(struct selection *selection, struct address_sets *address_sets, void *owner)
+holdings_create(struct compile *c, struct entry *owner)
 {
     struct holdings *holdings = xmalloc(sizeof *holdings);
 
-    *holdings = (struct holdings){
-        .selection = selection,
-        .address_sets = address_sets,
-        .owner = owner,
-    };
+    *holdings = (struct holdings){ .c = c, .owner = owner };
     return holdings;
 }
 
@@ -33,19 +31,24 @@ void
 holdings_release(struct holdings *holdings)
 {
     struct port_watch *watch, *next;
+    struct group_use *use, *next_use;
 
     if (!holdings) {
         return;
     }
+    for (use = holdings->groups; use; use = next_use) {
+        next_use = use->next;
+        group_unuse(holdings->c, use);
+    }
     for (size_t i = 0; i < holdings->n_sets; i++) {
-        selection_unref(holdings->selection, holdings->sets[i]);
+        selection_unref(&holdings->c->selection, holdings->sets[i]);
     }
     for (size_t i = 0; i < holdings->n_others; i++) {
-        address_set_unref(holdings->address_sets, holdings->others[i]);
+        address_set_unref(&holdings->c->address_sets, holdings->others[i]);
     }
     for (watch = holdings->watches; watch; watch = next) {
         next = watch->next;
-        selection_unwatch(holdings->selection, watch);
+        selection_unwatch(&holdings->c->selection, watch);
     }
     free(holdings->sets);
     free(holdings->others);
@@ -56,9 +59,9 @@ uint32_t
 holdings_set(struct holdings *holdings, const struct selector *namespaces,
              const struct selector *pods)
 {
-    uint32_t set = selection_get(holdings->selection, namespaces, pods);
+    uint32_t set = selection_get(&holdings->c->selection, namespaces, pods);
 
-    selection_ref(holdings->selection, set);
+    selection_ref(&holdings->c->selection, set);
     if (holdings->n_sets >= holdings->allocated_sets) {
         holdings->sets = x2nrealloc(holdings->sets, &holdings->allocated_sets,
                                     sizeof *holdings->sets);
@@ -71,7 +74,7 @@ uint16_t *
 holdings_numbers(struct holdings *holdings, const struct selector *namespaces,
                  const struct selector *pods, const char *port_key, size_t *n)
 {
-    struct port_watch *watch = selection_watch(holdings->selection, namespaces, pods, port_key,
+    struct port_watch *watch = selection_watch(&holdings->c->selection, namespaces, pods, port_key,
                                                holdings->owner);
 
     watch->next = holdings->watches;
@@ -94,17 +97,39 @@ hold_other(struct holdings *holdings, struct address_set *set)
 uint32_t
 holdings_nodes(struct holdings *holdings, const struct selector *selector)
 {
-    return hold_other(holdings, address_set_nodes(holdings->address_sets, selector));
+    return hold_other(holdings, address_set_nodes(&holdings->c->address_sets, selector));
 }
 
 uint32_t
 holdings_domains(struct holdings *holdings, char *const *domains, size_t n)
 {
-    return hold_other(holdings, address_set_domains(holdings->address_sets, domains, n));
+    return hold_other(holdings, address_set_domains(&holdings->c->address_sets, domains, n));
 }
 
 uint32_t
 holdings_world(struct holdings *holdings)
 {
-    return hold_other(holdings, address_set_world(holdings->address_sets));
+    return hold_other(holdings, address_set_world(&holdings->c->address_sets));
+}
+
+struct group_use *
+holdings_group(struct holdings *holdings, enum group_kind kind, const char *name)
+{
+    struct group_use *use;
+
+    for (use = holdings->groups; use; use = use->next) {
+        if (use->group->kind == kind && !strcmp(use->group->name, name)) {
+            return use;
+        }
+    }
+    use = group_use(holdings->c, kind, name, holdings->owner, &holdings->c->ordered_work);
+    use->next = holdings->groups;
+    holdings->groups = use;
+    return use;
+}
+
+const struct pod_choice *
+holdings_group_pods(struct holdings *holdings, const char *name, size_t *n)
+{
+    return group_use_pairs(holdings->c, holdings_group(holdings, GROUP_OF_PODS, name), n);
 }

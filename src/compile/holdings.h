@@ -7,11 +7,13 @@
 #define VIRGA_HOLDINGS_H 1
 
 #include "compile/address_sets.h"
+#include "compile/groups.h"
 #include "compile/selection.h"
 
+struct entry;
 struct holdings;
 
-struct holdings *holdings_create(struct selection *, struct address_sets *, void *owner);
+struct holdings *holdings_create(struct compile *, struct entry *owner);
 /* Gives all back.  NULL is fine. */
 void holdings_release(struct holdings *);
 
@@ -23,5 +25,8 @@ uint16_t *holdings_numbers(struct holdings *, const struct selector *namespaces,
 uint32_t holdings_nodes(struct holdings *, const struct selector *);
 uint32_t holdings_domains(struct holdings *, char *const *domains, size_t n);
 uint32_t holdings_world(struct holdings *);
+/* Once for each group; the owner is queued when it has to come again. */
+struct group_use *holdings_group(struct holdings *, enum group_kind, const char *name);
+const struct pod_choice *holdings_group_pods(struct holdings *, const char *name, size_t *n);
 
 #endif

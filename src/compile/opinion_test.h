@@ -152,6 +152,109 @@ opinion_is_node(const struct world *w, const struct selector *selector, const st
     return false;
 }
 
+/* Groups. */
+
+static inline bool
+opinion_lists_pod(const struct world *w, const struct policy_group *group,
+                  const struct k8s_pod *pod)
+{
+    const char *label = labels_get(&pod->meta.labels, intern("nuage.io/policy-group"));
+
+    for (size_t i = 0; i < group->n_selectors; i++) {
+        const struct group_selector *s = &group->selectors[i];
+        size_t at = world_find_namespace(w, pod->meta.namespace_);
+
+        if (at < w->n_namespaces
+            && selector_matches(&s->namespaces, &w->namespaces[at]->meta.labels)
+            && selector_matches(&s->pods, &pod->meta.labels)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < group->n_pods; i++) {
+        if (!strcmp(group->pods[i].namespace_, pod->meta.namespace_)
+            && !strcmp(group->pods[i].name, pod->meta.name)) {
+            return true;
+        }
+    }
+    return label && !strcmp(label, group->meta.name);
+}
+
+/* By way of at most 'depth' groups. */
+static inline bool
+opinion_group_has(const struct world *w, const char *name, const struct k8s_pod *pod, size_t depth)
+{
+    size_t at = world_find_policy_group(w, name);
+
+    if (!pod || at == w->n_policy_groups) {
+        return false;
+    } else if (opinion_lists_pod(w, w->policy_groups[at], pod)) {
+        return true;
+    }
+    for (size_t i = 0; depth && i < w->policy_groups[at]->n_groups; i++) {
+        if (opinion_group_has(w, w->policy_groups[at]->groups[i], pod, depth - 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether all exists that the group comes to, on ways of finite length. */
+static inline bool
+opinion_group_is_whole(const struct world *w, const char *name, size_t depth)
+{
+    size_t at = world_find_policy_group(w, name);
+
+    if (!depth || at == w->n_policy_groups) {
+        return false;
+    }
+    for (size_t i = 0; i < w->policy_groups[at]->n_groups; i++) {
+        if (!opinion_group_is_whole(w, w->policy_groups[at]->groups[i], depth - 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static inline bool
+opinion_network_group_has(const struct world *w, const char *name, const struct in6_addr *ip)
+{
+    const struct network_group *group = w->network_groups[world_find_network_group(w, name)];
+
+    for (size_t i = 0; i < group->n_networks; i++) {
+        const struct group_network *network = &group->networks[i];
+        bool in = prefix_is_ip4(&network->cidr) == addr_is_ip4(ip)
+                  && prefix_contains(&network->cidr, ip);
+
+        for (size_t j = 0; j < network->n_excepts; j++) {
+            in &= !prefix_contains(&network->excepts[j], ip);
+        }
+        if (in) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the peer is a group that cannot be made out. */
+static inline bool
+opinion_is_doubtful(const struct world *w, const struct ordered_peer *peer)
+{
+    if (peer->kind == ORDERED_PEER_GROUP) {
+        return !opinion_group_is_whole(w, peer->name, w->n_policy_groups);
+    }
+    return peer->kind == ORDERED_PEER_NETWORK_GROUP
+           && world_find_network_group(w, peer->name) == w->n_network_groups;
+}
+
+static inline bool
+opinion_is_subject(const struct world *w, const struct ordered_peer *subject,
+                   const struct k8s_pod *pod)
+{
+    return subject->kind == ORDERED_PEER_GROUP
+               ? opinion_group_has(w, subject->name, pod, w->n_policy_groups)
+               : opinion_selects(w, subject, pod);
+}
+
 static inline bool
 opinion_peer_matches(const struct world *w, const struct ordered_peer *peer,
                      const struct in6_addr *ip, const struct k8s_pod *pod)
@@ -160,6 +263,12 @@ opinion_peer_matches(const struct world *w, const struct ordered_peer *peer,
         return opinion_selects(w, peer, pod);
     } else if (peer->kind == ORDERED_PEER_NODES) {
         return opinion_is_node(w, &peer->nodes, ip);
+    } else if (peer->kind == ORDERED_PEER_GROUP) {
+        return opinion_group_has(w, peer->name, pod, w->n_policy_groups);
+    } else if (peer->kind == ORDERED_PEER_NETWORK_GROUP) {
+        return opinion_network_group_has(w, peer->name, ip);
+    } else if (peer->kind == ORDERED_PEER_WORLD) {
+        return !pod && !opinion_is_node(w, &(struct selector){ .n = 0 }, ip);
     }
     for (size_t i = 0; peer->kind == ORDERED_PEER_NETWORKS && i < peer->n_prefixes; i++) {
         const struct prefix *p = &peer->prefixes[i];
@@ -185,6 +294,17 @@ opinion_port_matches(const struct policy_port *port, const struct k8s_pod *dst,
 
 /* Of what is not known a rule may be about anything. */
 static inline bool
+opinion_fails_closed(const struct world *w, const struct ordered_rule *rule)
+{
+    bool doubtful = rule->fail_closed != NULL;
+
+    for (size_t i = 0; i < rule->n_peers; i++) {
+        doubtful |= opinion_is_doubtful(w, &rule->peers[i]);
+    }
+    return doubtful;
+}
+
+static inline bool
 opinion_rule_matches(const struct world *w, const struct ordered_rule *rule, bool ingress,
                      const struct k8s_pod *subject, const struct in6_addr *ip,
                      const struct k8s_pod *pod, const struct evaluate_tuple *tuple)
@@ -192,14 +312,16 @@ opinion_rule_matches(const struct world *w, const struct ordered_rule *rule, boo
     bool peer = !rule->n_peers, port = !rule->n_ports, name = false;
     bool pod_peer = !rule->n_peers;
 
-    if (rule->fail_closed) {
+    if (opinion_fails_closed(w, rule)) {
         return rule->action != ORDERED_ALLOW;
     }
     for (size_t i = 0; i < rule->n_peers; i++) {
         bool matches = opinion_peer_matches(w, &rule->peers[i], ip, pod);
 
         peer |= matches;
-        pod_peer |= matches && rule->peers[i].kind == ORDERED_PEER_PODS;
+        pod_peer |= matches
+                    && (rule->peers[i].kind == ORDERED_PEER_PODS
+                        || rule->peers[i].kind == ORDERED_PEER_GROUP);
     }
     for (size_t i = 0; i < rule->n_ports; i++) {
         bool matches = opinion_port_matches(&rule->ports[i], ingress ? subject : pod, tuple);
@@ -236,22 +358,23 @@ opinion_of_tier(const struct world *w, enum ordered_tier tier, bool ingress,
         const struct ordered_rule *rules = ingress ? policy->ingress : policy->egress;
         size_t n = ingress ? policy->n_ingress : policy->n_egress;
 
-        if (policy->tier != tier || !opinion_selects(w, &policy->subject, subject)
+        if (policy->tier != tier || !opinion_is_subject(w, &policy->subject, subject)
             || (first && opinion_is_before(first, policy))) {
             continue;
         }
         for (size_t j = 0; j < n; j++) {
-            if (opinion_rule_matches(w, &rules[j], ingress, subject, ip, peer, tuple)) {
+            if (!rules[j].dry_run
+                && opinion_rule_matches(w, &rules[j], ingress, subject, ip, peer, tuple)) {
                 first = policy;
                 decides = &rules[j];
                 break;
             }
         }
     }
-    return !decides                                                   ? OPINION_NONE
-           : decides->action == ORDERED_ALLOW                         ? OPINION_ALLOW
-           : decides->action == ORDERED_PASS && !decides->fail_closed ? OPINION_NONE
-                                                                      : OPINION_DENY;
+    return !decides                                                               ? OPINION_NONE
+           : decides->action == ORDERED_ALLOW                                     ? OPINION_ALLOW
+           : decides->action == ORDERED_PASS && !opinion_fails_closed(w, decides) ? OPINION_NONE
+                                                                                  : OPINION_DENY;
 }
 
 /* NetworkPolicy: nothing if no policy isolates the subject. */

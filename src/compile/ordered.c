@@ -55,17 +55,19 @@ hold_world(void *holdings)
     return holdings_world(holdings);
 }
 
-static const struct pod_choice *
-no_group(void *holdings, const char *name, size_t *n)
+static uint32_t
+hold_group(void *holdings, enum group_kind kind, const char *name, const char **trouble)
 {
-    *n = 0;
-    return NULL;
+    const struct group_use *use = holdings_group(holdings, kind, name);
+
+    *trouble = group_use_trouble(use);
+    return group_use_set(use);
 }
 
-static uint32_t
-no_network_group(void *holdings, const char *name)
+static const struct pod_choice *
+hold_group_pods(void *holdings, const char *name, size_t *n)
 {
-    return 0;
+    return holdings_group_pods(holdings, name, n);
 }
 
 static struct ordered_sources
@@ -76,8 +78,8 @@ sources_of(struct holdings *holdings)
         .nodes = hold_nodes,
         .domains = hold_domains,
         .world = hold_world,
-        .group = no_group,
-        .network_group = no_network_group,
+        .group = hold_group,
+        .group_pods = hold_group_pods,
         .aux = holdings,
     };
 }
@@ -237,7 +239,7 @@ static void
 draft_build(struct compile *c, struct ordered_entry *policy, struct draft *draft)
 {
     *draft = (struct draft){
-        .holdings = holdings_create(&c->selection, &c->address_sets, &policy->entry),
+        .holdings = holdings_create(c, &policy->entry),
     };
 
     const struct ordered_sources sources = sources_of(draft->holdings);
@@ -377,11 +379,11 @@ set_problem(struct compile *c, struct ordered_entry *policy, const struct ordere
     const char *directions = kept_from_ranks(policy);
     struct problem **slot = &policy->problem;
 
-    if (built->has_no_subject) {
-        problem_set(&c->problems, slot, policy->kind, "", policy->name, "GroupMissing",
-                    "the subject is PolicyGroup \"%s\", which does not exist; the policy applies "
-                    "to nothing until it is created",
-                    built->unknown_group);
+    if (built->subject_trouble) {
+        problem_set(&c->problems, slot, policy->kind, "", policy->name, "GroupNotResolved",
+                    "the subject is PolicyGroup \"%s\": %s; until then the policy is for those "
+                    "members that can be found",
+                    policy->object->subject.name, built->subject_trouble);
     } else if (directions) {
         problem_set(&c->problems, slot, policy->kind, "", policy->name, "TooManyRules",
                     "the tier has more than %d rules; all %s of the subject that no other rule of "
@@ -390,9 +392,9 @@ set_problem(struct compile *c, struct ordered_entry *policy, const struct ordere
     } else if (built->unknown) {
         problem_set(&c->problems, slot, policy->kind, "", policy->name, "UnknownField",
                     "%s; " FAILS_CLOSED, built->unknown);
-    } else if (built->unknown_group) {
-        problem_set(&c->problems, slot, policy->kind, "", policy->name, "GroupMissing",
-                    "group \"%s\" does not exist; " FAILS_CLOSED, built->unknown_group);
+    } else if (built->group_trouble) {
+        problem_set(&c->problems, slot, policy->kind, "", policy->name, "GroupNotResolved",
+                    "group \"%s\": %s; " FAILS_CLOSED, built->group, built->group_trouble);
     } else if (built->too_large) {
         problem_set(&c->problems, slot, policy->kind, "", policy->name, "PolicyTooLarge",
                     "named ports, multiplied by peers or by the numbers of their pods, are more "

@@ -15,9 +15,7 @@ struct build {
     const struct ordered_sources *sources;
     struct ordered_rules *result;
     size_t allocated;
-    struct pod_choice own_subject;
-    const struct pod_choice *subjects;
-    size_t n_subjects;
+    uint32_t subject_group;    /* Set of the group that is the subject; 0: nobody, or no group. */
     size_t n_asked, n_holders; /* Up to POLICY_RULES_MAX_NAMES. */
     enum rule_direction direction;
 };
@@ -83,95 +81,78 @@ set_of(const struct build *b, const struct selector *namespaces, const struct se
     return b->sources->pods.set(b->sources->pods.aux, namespaces, pods);
 }
 
-/* A record like 'model', which it does not keep, for each choice of the
- * subject. */
+/* A record like 'model', which it does not keep, for the subject. */
 static void
-take_for_subjects(struct build *b, const struct rec_rule *model)
+take_for_subject(struct build *b, const struct rec_rule *model)
 {
-    for (size_t i = 0; i < b->n_subjects; i++) {
+    const struct ordered_peer *subject = &b->policy->subject;
+    uint32_t set = subject->kind == ORDERED_PEER_GROUP
+                       ? b->subject_group
+                       : set_of(b, &subject->namespaces, &subject->pods);
+
+    if (set) {
         struct rec_rule *rule = (struct rec_rule *) record_clone(&model->r);
 
-        rule->subject = set_of(b, b->subjects[i].namespaces, b->subjects[i].pods);
+        rule->subject = set;
         take_rule(b, rule);
     }
 }
 
 /* Peers. */
 
-/* The choices that a peer comes to; false if it is no pods. */
-static bool
+/* The choices of pods that a peer comes to; '*n' is 0 if it is no pods. */
+static const struct pod_choice *
 peer_choices(const struct build *b, const struct ordered_peer *peer, struct pod_choice *own,
-             const struct pod_choice **choices, size_t *n)
+             size_t *n)
 {
     if (peer->kind == ORDERED_PEER_PODS) {
         *own = (struct pod_choice){ &peer->namespaces, &peer->pods };
-        *choices = own;
         *n = 1;
-        return true;
+        return own;
     } else if (peer->kind == ORDERED_PEER_GROUP) {
-        *n = 0;
-        *choices = b->sources->group(b->sources->aux, peer->name, n);
-        return *choices != NULL;
+        return b->sources->group_pods(b->sources->aux, peer->name, n);
     }
-    return false;
+    *n = 0;
+    return NULL;
 }
 
-static void
-add_choices(const struct build *b, struct rec_rule *rule, size_t *allocated,
-            const struct pod_choice *choices, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!choices[i].namespaces->n && !choices[i].pods->n) {
-            rule->any_pod = true;
-        } else {
-            rule_add_peer_set(rule, allocated, set_of(b, choices[i].namespaces, choices[i].pods));
-        }
-    }
-}
-
-/* The set of a peer that is no pods; 0 if it is a group that is not known. */
 static uint32_t
-other_set(const struct build *b, const struct ordered_peer *peer)
+group_set(const struct build *b, const struct ordered_peer *peer)
+{
+    enum group_kind kind = peer->kind == ORDERED_PEER_GROUP ? GROUP_OF_PODS : GROUP_OF_NETWORKS;
+    const char *trouble;
+    uint32_t set = b->sources->group(b->sources->aux, kind, peer->name, &trouble);
+
+    if (trouble && !b->result->group_trouble) {
+        b->result->group = peer->name;
+        b->result->group_trouble = trouble;
+    }
+    return trouble ? 0 : set;
+}
+
+/* The set of a peer; 0 if it is a group in trouble. */
+static uint32_t
+peer_set(const struct build *b, const struct ordered_peer *peer)
 {
     const struct ordered_sources *sources = b->sources;
 
     switch (peer->kind) {
+    case ORDERED_PEER_PODS:
+        return set_of(b, &peer->namespaces, &peer->pods);
     case ORDERED_PEER_NODES:
         return sources->nodes(sources->aux, &peer->nodes);
     case ORDERED_PEER_DOMAINS:
         return sources->domains(sources->aux, peer->domains, peer->n_domains);
     case ORDERED_PEER_WORLD:
         return sources->world(sources->aux);
-    case ORDERED_PEER_NETWORK_GROUP:
-        return sources->network_group(sources->aux, peer->name);
-    case ORDERED_PEER_UNKNOWN:
-    case ORDERED_PEER_PODS:
-    case ORDERED_PEER_NETWORKS:
     case ORDERED_PEER_GROUP:
+    case ORDERED_PEER_NETWORK_GROUP:
+        return group_set(b, peer);
+    case ORDERED_PEER_UNKNOWN:
+    case ORDERED_PEER_NETWORKS:
         break;
     }
     return 0;
-}
-
-/* Peers by address, that is all but pods.  False if one is not known. */
-static bool
-build_other_peer(const struct build *b, struct rec_rule *rule, const struct ordered_peer *peer,
-                 size_t *allocated_sets, size_t *allocated_prefixes)
-{
-    if (peer->kind == ORDERED_PEER_NETWORKS) {
-        rule_add_peer_prefixes(rule, allocated_prefixes, peer->prefixes, peer->n_prefixes);
-        return true;
-    }
-
-    uint32_t set = other_set(b, peer);
-
-    if (!set) {
-        b->result->unknown_group = b->result->unknown_group ? b->result->unknown_group
-                                                            : peer->name;
-        return false;
-    }
-    rule_add_peer_set(rule, allocated_sets, set);
-    return true;
 }
 
 /* False if one is not known; all are asked for even so, since who asks comes
@@ -184,15 +165,19 @@ build_peers(const struct build *b, struct rec_rule *rule, const struct ordered_r
 
     rule->any_peer = !src->n_peers;
     for (size_t i = 0; i < src->n_peers; i++) {
-        const struct pod_choice *choices;
-        struct pod_choice own;
-        size_t n;
+        const struct ordered_peer *peer = &src->peers[i];
 
-        if (peer_choices(b, &src->peers[i], &own, &choices, &n)) {
-            add_choices(b, rule, &allocated_sets, choices, n);
+        if (peer->kind == ORDERED_PEER_NETWORKS) {
+            rule_add_peer_prefixes(rule, &allocated_prefixes, peer->prefixes, peer->n_prefixes);
+        } else if (peer->kind == ORDERED_PEER_PODS && !peer->namespaces.n && !peer->pods.n) {
+            rule->any_pod = true;
         } else {
-            known &= build_other_peer(b, rule, &src->peers[i], &allocated_sets,
-                                      &allocated_prefixes);
+            uint32_t set = peer_set(b, peer);
+
+            known &= set != 0;
+            if (set) {
+                rule_add_peer_set(rule, &allocated_sets, set);
+            }
         }
     }
     rule_canonical_peers(rule);
@@ -285,28 +270,29 @@ compare_holders(const void *a_, const void *b_)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+static void
+ask_peer(struct build *b, struct question *q, const struct ordered_peer *peer)
+{
+    struct pod_choice own;
+    size_t n;
+    const struct pod_choice *choices = peer_choices(b, peer, &own, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        ask(b, q, &choices[i]);
+    }
+}
+
 /* Asks all pods that the rule's packets may go to; who is no pod has no names. */
 static void
 ask_destinations(struct build *b, struct question *q, const struct ordered_rule *src)
 {
-    const struct pod_choice all = { &everything, &everything };
-
     if (b->direction == RULE_INGRESS) {
-        for (size_t i = 0; i < b->n_subjects; i++) {
-            ask(b, q, &b->subjects[i]);
-        }
+        ask_peer(b, q, &b->policy->subject);
     } else if (!src->n_peers) {
-        ask(b, q, &all);
-    }
-    for (size_t i = 0; b->direction == RULE_EGRESS && i < src->n_peers; i++) {
-        const struct pod_choice *choices;
-        struct pod_choice own;
-        size_t n;
-
-        if (peer_choices(b, &src->peers[i], &own, &choices, &n)) {
-            for (size_t j = 0; j < n; j++) {
-                ask(b, q, &choices[j]);
-            }
+        ask(b, q, &(struct pod_choice){ &everything, &everything });
+    } else {
+        for (size_t i = 0; i < src->n_peers; i++) {
+            ask_peer(b, q, &src->peers[i]);
         }
     }
     if (q->n) {
@@ -361,7 +347,7 @@ take_egress_numbers(struct build *b, const struct rec_rule *model, const struct 
             rule_add_peer_set(rule, &allocated, set_of_holder(b, q, &q->holders[i]));
         }
         rule_canonical_peers(rule);
-        take_for_subjects(b, rule);
+        take_for_subject(b, rule);
         record_destroy(&rule->r);
     }
 }
@@ -432,7 +418,7 @@ build_fail_closed(struct build *b, int32_t index, const struct ordered_rule *src
 
         rule->any_peer = rule->any_port = true;
         set_flags(rule, src);
-        take_for_subjects(b, rule);
+        take_for_subject(b, rule);
         record_destroy(&rule->r);
     }
 }
@@ -446,7 +432,7 @@ build_known(struct build *b, const struct rec_rule *peers, const struct ordered_
         struct rec_rule *rule = (struct rec_rule *) record_clone(&peers->r);
 
         build_ports(rule, src);
-        take_for_subjects(b, rule);
+        take_for_subject(b, rule);
         record_destroy(&rule->r);
     }
     if (n_names) {
@@ -497,14 +483,13 @@ build_rule(struct build *b, int32_t index, const struct ordered_rule *src)
 /* Policies. */
 
 static void
-find_subjects(struct build *b)
+find_subject(struct build *b)
 {
     const struct ordered_peer *subject = &b->policy->subject;
 
-    if (!peer_choices(b, subject, &b->own_subject, &b->subjects, &b->n_subjects)) {
-        b->n_subjects = 0;
-        b->result->unknown_group = subject->name;
-        b->result->has_no_subject = true;
+    if (subject->kind == ORDERED_PEER_GROUP) {
+        b->subject_group = b->sources->group(b->sources->aux, GROUP_OF_PODS, subject->name,
+                                             &b->result->subject_trouble);
     }
 }
 
@@ -515,7 +500,7 @@ ordered_rules_build(const struct ordered_policy *policy, const struct ordered_so
     struct build b = { .policy = policy, .sources = sources, .result = result };
 
     *result = (struct ordered_rules){ .n = 0 };
-    find_subjects(&b);
+    find_subject(&b);
     b.direction = RULE_INGRESS;
     for (size_t i = 0; i < policy->n_ingress; i++) {
         build_rule(&b, i, &policy->ingress[i]);
@@ -538,12 +523,12 @@ ordered_rules_build_overflow(const struct ordered_policy *policy, enum rule_dire
     };
 
     *result = (struct ordered_rules){ .n = 0 };
-    find_subjects(&b);
+    find_subject(&b);
 
     struct rec_rule *rule = create_rule(&b, -1, RULE_DENY);
     rule->any_peer = rule->any_port = true;
     rule->rank = RANK_OVERFLOW;
-    take_for_subjects(&b, rule);
+    take_for_subject(&b, rule);
     record_destroy(&rule->r);
 }
 

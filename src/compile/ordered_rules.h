@@ -1,22 +1,16 @@
 /* An ordered policy as rule records.  Pure.
  *
- * A rule becomes one record for each choice of its subject (one, unless that
- * is a group), and with named ports one more for each number by which some
- * destination has one of them; as many as there are stand together for the
- * rule, with its index, and share its rank. */
+ * A rule becomes one record, and with named ports one more for each number by
+ * which some destination has one of them; as many as there are stand together
+ * for the rule, with its index, and share its rank. */
 #ifndef VIRGA_ORDERED_RULES_H
 #define VIRGA_ORDERED_RULES_H 1
 
 #include "base/records.h"
+#include "compile/groups.h"
 #include "compile/policy_rules.h"
 
 struct ordered_policy;
-
-/* Pods by two selectors. */
-struct pod_choice {
-    const struct selector *namespaces;
-    const struct selector *pods;
-};
 
 /* What a policy needs to know of its surroundings; 'pods' alone is pure of
  * groups. */
@@ -26,11 +20,11 @@ struct ordered_sources {
     uint32_t (*nodes)(void *aux, const struct selector *);
     uint32_t (*domains)(void *aux, char *const *domains, size_t n);
     uint32_t (*world)(void *aux);
-    /* The pods of a PolicyGroup, borrowed until the rules are built; NULL if
-     * it is not known. */
-    const struct pod_choice *(*group)(void *aux, const char *name, size_t *n);
-    /* The set of a NetworkGroup; 0 if it is not known. */
-    uint32_t (*network_group)(void *aux, const char *name);
+    /* The set of a group; 0 if it has none.  '*trouble': NULL, or why it cannot
+     * be made out, for people. */
+    uint32_t (*group)(void *aux, enum group_kind, const char *name, const char **trouble);
+    /* The pods of a PolicyGroup, borrowed until the rules are built. */
+    const struct pod_choice *(*group_pods)(void *aux, const char *name, size_t *n);
     void *aux; /* Of those, and of 'pods'. */
 };
 
@@ -39,10 +33,11 @@ struct ordered_rules {
     size_t n;
 
     /* What failed closed, for people; the first of each. */
-    bool too_large;            /* A rule's names are more than POLICY_RULES_MAX_NAMES. */
-    const char *unknown;       /* What a rule asks for and is not known; of the policy. */
-    const char *unknown_group; /* A rule's peer, or the subject; of the policy. */
-    bool has_no_subject;       /* The subject is an unknown group. */
+    bool too_large;              /* A rule's names are more than POLICY_RULES_MAX_NAMES. */
+    const char *unknown;         /* What a rule asks for and is not known; of the policy. */
+    const char *group;           /* A group that a rule asks for, of the policy, ... */
+    const char *group_trouble;   /* ... and what is wrong with it. */
+    const char *subject_trouble; /* What is wrong with the group that is the subject. */
 };
 
 /* The caller owns array and rules. */

@@ -30,7 +30,7 @@ hold_numbers(void *holdings, const struct selector *namespaces, const struct sel
 static struct rec_rule **
 build_rules(struct compile *c, struct policy_entry *policy, size_t *n, bool *too_large)
 {
-    struct holdings *holdings = holdings_create(&c->selection, &c->address_sets, &policy->entry);
+    struct holdings *holdings = holdings_create(c, &policy->entry);
     const struct policy_pods pods = { hold_set, hold_numbers, holdings };
     struct rec_rule **rules = policy_rules_build(policy->object, policy->namespace_->vni, &pods, n,
                                                  too_large);

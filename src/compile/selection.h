@@ -32,6 +32,12 @@
 #include "openvswitch/list.h"
 #include "simap.h"
 
+/* Pods by two selectors, borrowed. */
+struct pod_choice {
+    const struct selector *namespaces;
+    const struct selector *pods;
+};
+
 /* A class of pods of one scope; see classes.h. */
 struct identity {
     struct hmap_node hmap_node; /* In struct scope 'identities'. */

@@ -147,7 +147,7 @@ find_part(const struct set_union *u, const struct pod_set *set)
 
 /* New parts before old ones go, so that who is in both never leaves. */
 void
-set_union_set(struct selection *selection, struct set_union *u, const struct set_pair *pairs,
+set_union_set(struct selection *selection, struct set_union *u, const struct pod_choice *pairs,
               size_t n)
 {
     struct union_part **old = u->parts;

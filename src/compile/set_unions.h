@@ -12,14 +12,8 @@ struct set_union *set_union_create(struct selection *, const char *text);
 void set_union_destroy(struct selection *, struct set_union *);
 uint32_t set_union_id(const struct set_union *);
 
-/* A pair of selectors, borrowed. */
-struct set_pair {
-    const struct selector *namespaces;
-    const struct selector *pods;
-};
-
 /* The pairs become these.  Sets of those that are no longer used go at the next
  * selection_collect(). */
-void set_union_set(struct selection *, struct set_union *, const struct set_pair *, size_t n);
+void set_union_set(struct selection *, struct set_union *, const struct pod_choice *, size_t n);
 
 #endif

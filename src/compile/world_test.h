@@ -9,6 +9,7 @@
 #include "base/test.h"
 #include "compile/compile.h"
 #include "compile/evaluate.h"
+#include "model/groups.h"
 #include "model/object_test.h"
 #include "model/objects.h"
 #include "util.h"
@@ -30,7 +31,10 @@ struct world {
     struct network_policy *policies[128];
     struct ordered_policy *ordered[128];
     struct k8s_node *node_objects[16];
+    struct policy_group *policy_groups[64];
+    struct network_group *network_groups[16];
     struct world_node nodes[16];
+    size_t n_policy_groups, n_network_groups;
     size_t n_namespaces, n_pods, n_policies, n_ordered, n_node_objects, n_nodes;
 };
 
@@ -116,9 +120,35 @@ world_find_node_object(const struct world *w, const char *name)
     return i;
 }
 
+static inline size_t
+world_find_policy_group(const struct world *w, const char *name)
+{
+    size_t i = 0;
+    while (i < w->n_policy_groups && strcmp(w->policy_groups[i]->meta.name, name)) {
+        i++;
+    }
+    return i;
+}
+
+static inline size_t
+world_find_network_group(const struct world *w, const char *name)
+{
+    size_t i = 0;
+    while (i < w->n_network_groups && strcmp(w->network_groups[i]->meta.name, name)) {
+        i++;
+    }
+    return i;
+}
+
 static inline void
 world_uninit(struct world *w)
 {
+    while (w->n_policy_groups) {
+        WORLD_REMOVE(w->policy_groups, w->n_policy_groups, 0, policy_group_destroy);
+    }
+    while (w->n_network_groups) {
+        WORLD_REMOVE(w->network_groups, w->n_network_groups, 0, network_group_destroy);
+    }
     while (w->n_namespaces) {
         WORLD_REMOVE(w->namespaces, w->n_namespaces, 0, k8s_namespace_destroy);
     }
@@ -181,6 +211,12 @@ world_give(struct world *w, const json_t *object)
     } else if (!strcmp(kind, "Node")) {
         WORLD_SET(k8s_node, compile_set_node_object, w->node_objects, w->n_node_objects,
                   world_find_node_object(w, name));
+    } else if (!strcmp(kind, "PolicyGroup")) {
+        WORLD_SET(policy_group, compile_set_policy_group, w->policy_groups, w->n_policy_groups,
+                  world_find_policy_group(w, name));
+    } else if (!strcmp(kind, "NetworkGroup")) {
+        WORLD_SET(network_group, compile_set_network_group, w->network_groups, w->n_network_groups,
+                  world_find_network_group(w, name));
     } else if (strcmp(kind, "NetworkPolicy")) {
         WORLD_SET(ordered_policy, compile_set_ordered_policy, w->ordered, w->n_ordered,
                   world_find_ordered(w, kind, name));
@@ -279,6 +315,30 @@ world_del_ordered(struct world *w, const char *kind, const char *name)
     }
     world_forget(w, kind, "", name);
     compile_del_ordered_policy(w->c, kind, name);
+}
+
+static inline void
+world_del_policy_group(struct world *w, const char *name)
+{
+    size_t i = world_find_policy_group(w, name);
+
+    if (i < w->n_policy_groups) {
+        WORLD_REMOVE(w->policy_groups, w->n_policy_groups, i, policy_group_destroy);
+    }
+    world_forget(w, "PolicyGroup", "", name);
+    compile_del_policy_group(w->c, name);
+}
+
+static inline void
+world_del_network_group(struct world *w, const char *name)
+{
+    size_t i = world_find_network_group(w, name);
+
+    if (i < w->n_network_groups) {
+        WORLD_REMOVE(w->network_groups, w->n_network_groups, i, network_group_destroy);
+    }
+    world_forget(w, "NetworkGroup", "", name);
+    compile_del_network_group(w->c, name);
 }
 
 static inline void

@@ -24,12 +24,6 @@ VALIDATOR(ordered_policy)
 VALIDATOR(policy_group)
 VALIDATOR(network_group)
 
-static void
-group_policy_validate(const json_t *json, struct field_errors *e)
-{
-    ordered_policy_destroy(group_policy_decode(json, e));
-}
-
 static const struct {
     const char *key; /* resource_kind's. */
     void (*validate)(const json_t *, struct field_errors *);
@@ -45,7 +39,7 @@ static const struct {
     { "baselineadminnetworkpolicies.policy.networking.k8s.io", ordered_policy_validate },
     { "policygroups.virga.dev", policy_group_validate },
     { "networkgroups.virga.dev", network_group_validate },
-    { "grouppolicies.virga.dev", group_policy_validate },
+    { "grouppolicies.virga.dev", ordered_policy_validate },
 };
 
 /* A string that must be there; NULL with an error added. */

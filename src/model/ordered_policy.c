@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/groups.h"
 #include "model/names.h"
 #include "model/object_decode.h"
 #include "model/ordered_decode.h"
@@ -234,9 +235,21 @@ api_of(const json_t *json)
     return &apis[0];
 }
 
+static bool
+is_group_policy(const json_t *json)
+{
+    const char *kind = json_string_value(json_object_get(json, "kind"));
+
+    return kind && !strcmp(kind, POLICY_KIND_GROUP);
+}
+
 struct ordered_policy *
 ordered_policy_decode(const json_t *json, struct field_errors *errors)
 {
+    if (is_group_policy(json)) {
+        return group_policy_decode(json, errors);
+    }
+
     struct ordered_decode d = { .api = api_of(json) };
     struct json_field object = json_field_root(json, errors);
     struct json_field spec = json_field_member(&object, "spec");

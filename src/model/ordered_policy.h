@@ -79,7 +79,8 @@ struct ordered_policy {
 };
 
 /* Of policy.networking.k8s.io: v1alpha2 ClusterNetworkPolicy, v1alpha1
- * AdminNetworkPolicy and BaselineAdminNetworkPolicy, told apart by kind. */
+ * AdminNetworkPolicy and BaselineAdminNetworkPolicy; of virga.dev: v1alpha1
+ * GroupPolicy.  Told apart by kind. */
 struct ordered_policy *ordered_policy_decode(const json_t *, struct field_errors *);
 
 void ordered_policy_destroy(struct ordered_policy *);

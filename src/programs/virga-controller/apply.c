@@ -37,26 +37,6 @@ set_namespace(struct compile *compile, const json_t *object, struct field_errors
     return true;
 }
 
-static bool
-set_group(struct compile *compile, const struct resource_kind *kind, const json_t *object,
-          struct field_errors *errors)
-{
-    if (!strcmp(kind->kind, "PolicyGroup")) {
-        struct policy_group *group = policy_group_decode(object, errors);
-        if (group) {
-            compile_set_policy_group(compile, group);
-        }
-        return group != NULL;
-    } else if (!strcmp(kind->kind, "NetworkGroup")) {
-        struct network_group *group = network_group_decode(object, errors);
-        if (group) {
-            compile_set_network_group(compile, group);
-        }
-        return group != NULL;
-    }
-    return true;
-}
-
 /* Decoders that refuse what they cannot make out. */
 #define SETTER(TYPE, SET)                                                 \
     static bool set_##TYPE(struct compile *compile, const json_t *object, \
@@ -72,11 +52,14 @@ SETTER(k8s_pod, compile_set_pod)
 SETTER(k8s_node, compile_set_node_object)
 SETTER(network_policy, compile_set_policy)
 SETTER(ordered_policy, compile_set_ordered_policy)
+SETTER(policy_group, compile_set_policy_group)
+SETTER(network_group, compile_set_network_group)
 
 static bool
 is_ordered(const struct resource_kind *kind)
 {
-    return !strcmp(kind->group, "policy.networking.k8s.io");
+    return !strcmp(kind->group, "policy.networking.k8s.io")
+           || !strcmp(kind->kind, POLICY_KIND_GROUP);
 }
 
 static bool
@@ -93,8 +76,12 @@ set_object(struct compile *compile, const struct resource_kind *kind, const json
         return set_network_policy(compile, object, errors);
     } else if (is_ordered(kind)) {
         return set_ordered_policy(compile, object, errors);
+    } else if (!strcmp(kind->kind, "PolicyGroup")) {
+        return set_policy_group(compile, object, errors);
+    } else if (!strcmp(kind->kind, "NetworkGroup")) {
+        return set_network_group(compile, object, errors);
     }
-    return set_group(compile, kind, object, errors);
+    return true;
 }
 
 void

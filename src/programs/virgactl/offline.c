@@ -42,7 +42,8 @@ set_object(struct compile *compile, const struct manifest_entry *entry)
         compile_set_pod(compile, k8s_pod_decode(entry->object, &errors));
     } else if (!strcmp(kind, "NetworkPolicy")) {
         compile_set_policy(compile, network_policy_decode(entry->object, &errors));
-    } else if (!strcmp(entry->kind->group, "policy.networking.k8s.io")) {
+    } else if (!strcmp(entry->kind->group, "policy.networking.k8s.io")
+               || !strcmp(kind, POLICY_KIND_GROUP)) {
         compile_set_ordered_policy(compile, ordered_policy_decode(entry->object, &errors));
     } else if (!strcmp(kind, "PolicyGroup")) {
         compile_set_policy_group(compile, policy_group_decode(entry->object, &errors));
