@@ -208,6 +208,145 @@ set_policy(struct world *w)
                                 "namespace", PICK(namespaces), "name", PICK(names), "spec", spec));
 }
 
+/* Ordered policies. */
+
+static json_t *
+random_ordered_selection(bool may_lack_namespaces)
+{
+    json_t *pods = json_pack("{s:o}", "podSelector", random_selector());
+
+    if (chance(40)) {
+        json_decref(pods);
+        return json_pack("{s:o}", "namespaces", chance(30) ? json_object() : random_selector());
+    }
+    if (!may_lack_namespaces || chance(60)) {
+        json_object_set_new(pods, "namespaceSelector",
+                            chance(40) ? json_object() : random_selector());
+    }
+    return json_pack("{s:o}", "pods", pods);
+}
+
+static json_t *
+random_ordered_peer(bool is_cluster, bool egress, bool *has_no_names)
+{
+    if (chance(4)) {
+        return json_pack("{s:{}}", "vms");
+    } else if (!egress || chance(55)) {
+        return random_ordered_selection(is_cluster);
+    }
+    *has_no_names = true;
+    if (chance(40)) {
+        return json_pack("{s:o}", "nodes", chance(30) ? json_object() : random_selector());
+    }
+    return chance(80) ? json_pack("{s:[s]}", "networks", PICK(cidrs))
+                      : json_pack("{s:[s,s]}", "networks", "0.0.0.0/0", "::/0");
+}
+
+static json_t *
+random_protocol(bool may_have_names)
+{
+    static const char *const words[] = { "tcp", "udp", "sctp", "icmp" };
+    int first = 80 + random_range(4);
+
+    if (may_have_names && chance(40)) {
+        return json_pack("{s:s}", "destinationNamedPort", PICK(port_names));
+    } else if (chance(20)) {
+        return json_pack("{s:{}}", words[random_range(3)]);
+    }
+    return json_pack("{s:{s:o}}", chance(5) ? "icmp" : words[random_range(3)], "destinationPort",
+                     chance(60) ? json_pack("{s:i}", "number", first)
+                                : json_pack("{s:{s:i, s:i}}", "range", "start", first, "end",
+                                            first + 1 + random_range(3)));
+}
+
+static json_t *
+random_ordered_port(bool may_have_names)
+{
+    int first = 80 + random_range(4);
+
+    if (may_have_names && chance(40)) {
+        return json_pack("{s:s}", "namedPort", PICK(port_names));
+    }
+    return chance(60) ? json_pack("{s:{s:s, s:i}}", "portNumber", "protocol", PICK(protocols),
+                                  "port", first)
+                      : json_pack("{s:{s:s, s:i, s:i}}", "portRange", "protocol", PICK(protocols),
+                                  "start", first, "end", first + 1 + random_range(3));
+}
+
+static json_t *
+random_ordered_rules(const char *kind, bool egress)
+{
+    bool is_cluster = !strcmp(kind, POLICY_KIND_CLUSTER);
+    const char *actions[] = { is_cluster ? "Accept" : "Allow", "Deny", "Pass" };
+    int n_actions = strcmp(kind, POLICY_KIND_BASELINE) ? 3 : 2;
+    json_t *rules = json_array();
+
+    for (int i = random_range(5); i > 0; i--) {
+        json_t *rule = json_pack("{s:s}", "action", actions[random_range(n_actions)]);
+        json_t *peers = json_array(), *ports = json_array();
+        bool has_no_names = false;
+
+        for (int j = random_range(3); j >= 0; j--) {
+            json_array_append_new(peers, random_ordered_peer(is_cluster, egress, &has_no_names));
+        }
+        for (int j = random_range(3); j > 0; j--) {
+            json_array_append_new(ports, is_cluster ? random_protocol(!has_no_names)
+                                                    : random_ordered_port(!has_no_names));
+        }
+        json_object_set_new(rule, egress ? "to" : "from", peers);
+        if (json_array_size(ports)) {
+            json_object_set(rule, is_cluster ? "protocols" : "ports", ports);
+        }
+        json_decref(ports);
+        json_array_append_new(rules, rule);
+    }
+    return rules;
+}
+
+static const char *const ordered_names[] = { "default", "q", "r", "s" };
+
+static const char *
+random_ordered_kind(void)
+{
+    return chance(60)   ? POLICY_KIND_CLUSTER
+           : chance(70) ? POLICY_KIND_ADMIN
+                        : POLICY_KIND_BASELINE;
+}
+
+static void
+set_ordered(struct world *w)
+{
+    const char *kind = random_ordered_kind();
+    bool is_cluster = !strcmp(kind, POLICY_KIND_CLUSTER);
+    json_t *spec = json_pack("{s:o, s:i, s:o, s:o}", "subject",
+                             random_ordered_selection(is_cluster), "priority", random_range(5),
+                             "ingress", random_ordered_rules(kind, false), "egress",
+                             random_ordered_rules(kind, true));
+
+    if (is_cluster) {
+        json_object_set_new(spec, "tier", json_string(chance(60) ? "Admin" : "Baseline"));
+    }
+    world_set_json(w,
+                   json_pack("{s:s, s:s, s:{s:s}, s:o}", "apiVersion",
+                             is_cluster ? "policy.networking.k8s.io/v1alpha2"
+                                        : "policy.networking.k8s.io/v1alpha1",
+                             "kind", kind, "metadata", "name",
+                             strcmp(kind, POLICY_KIND_BASELINE) ? PICK(ordered_names) : "default",
+                             "spec", spec));
+}
+
+static void
+set_node_object(struct world *w)
+{
+    char *address = xasprintf("172.30.0.%d", 1 + random_range(5));
+
+    world_set_json(w, json_pack("{s:s, s:s, s:{s:s, s:o}, s:{s:[{s:s, s:s}]}}", "apiVersion", "v1",
+                                "kind", "Node", "metadata", "name", PICK(node_names), "labels",
+                                random_labels(), "status", "addresses", "type", "InternalIP",
+                                "address", address));
+    free(address);
+}
+
 static void
 set_namespace(struct world *w)
 {
@@ -314,14 +453,22 @@ random_step(struct world *w)
         set_pod(w);
     } else if (dice < 55) {
         world_del_pod(w, PICK(namespaces), PICK(pod_names));
-    } else if (dice < 65) {
+    } else if (dice < 60) {
         set_policy(w);
+    } else if (dice < 66) {
+        set_ordered(w);
+    } else if (dice < 68) {
+        world_del_ordered(w, random_ordered_kind(), PICK(ordered_names));
     } else if (dice < 70) {
         set_alpha_policy(w);
     } else if (dice < 76) {
         world_del_policy(w, PICK(namespaces), chance(50) ? "p" : "q");
     } else if (dice < 78) {
         world_del_policy_of(w, POLICY_KIND_ALPHA, PICK(namespaces), "p");
+    } else if (dice < 80) {
+        set_node_object(w);
+    } else if (dice < 81) {
+        world_del_node_object(w, PICK(node_names));
     } else if (dice < 90) {
         set_namespace(w);
     } else if (dice < 93) {
