@@ -73,26 +73,45 @@ copy_for_status(const json_t *object, json_t **conditions)
     return copy;
 }
 
-json_t *
-condition_apply(const json_t *object, const char *type, bool status, const char *reason,
-                const char *message, long long wall)
+/* 'generation' 0: the condition has none. */
+static json_t *
+apply(const json_t *object, const char *type, bool status, const char *reason, const char *message,
+      long long wall, int64_t generation)
 {
     const char *status_text = status ? "True" : "False";
     size_t index = 0;
     const json_t *old = find_condition(object, type, &index);
     if (old && !strcmp(text_of(old, "status"), status_text)
-        && !strcmp(text_of(old, "reason"), reason) && !strcmp(text_of(old, "message"), message)) {
+        && !strcmp(text_of(old, "reason"), reason) && !strcmp(text_of(old, "message"), message)
+        && json_integer_value(json_object_get(old, "observedGeneration")) == generation) {
         return NULL;
     }
     json_t *conditions;
     json_t *condition = make_condition(old, type, status_text, reason, message, wall);
     json_t *copy = copy_for_status(object, &conditions);
+    if (generation) {
+        json_object_set_new(condition, "observedGeneration", json_integer(generation));
+    }
     if (old) {
         json_array_set_new(conditions, index, condition);
     } else {
         json_array_append_new(conditions, condition);
     }
     return copy;
+}
+
+json_t *
+condition_apply(const json_t *object, const char *type, bool status, const char *reason,
+                const char *message, long long wall)
+{
+    return apply(object, type, status, reason, message, wall, 0);
+}
+
+json_t *
+condition_apply_observed(const json_t *object, const char *type, bool status, const char *reason,
+                         const char *message, long long wall, int64_t generation)
+{
+    return apply(object, type, status, reason, message, wall, generation);
 }
 
 /* --- All of them ----------------------------------------------------------------- */

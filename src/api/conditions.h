@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct compile_problem;
 struct object_store;
@@ -31,5 +32,11 @@ void conditions_update(struct conditions *, const struct compile_problem *, size
  * says just that already. */
 json_t *condition_apply(const json_t *object, const char *type, bool status, const char *reason,
                         const char *message, long long wall);
+
+/* The same of a condition that is about one state of the object's spec: its
+ * metadata.generation. */
+json_t *condition_apply_observed(const json_t *object, const char *type, bool status,
+                                 const char *reason, const char *message, long long wall,
+                                 int64_t generation);
 
 #endif

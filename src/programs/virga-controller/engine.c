@@ -12,6 +12,7 @@
 #include "api/identity_names.h"
 #include "api/node_objects.h"
 #include "api/node_problems.h"
+#include "api/policy_status.h"
 #include "api/rest.h"
 #include "api/virga_views.h"
 #include "base/mailbox.h"
@@ -49,6 +50,7 @@ struct engine {
     struct compile *compile;
     struct conditions *conditions;
     struct node_objects *nodes;
+    struct policy_status *policies;
     struct node_problems *problems;
     struct identity_names *names;
     struct virga_views *views;
@@ -198,6 +200,7 @@ start_leading(struct engine *engine)
     engine->conditions = conditions_create(engine->objects);
     engine->nodes = node_objects_create(engine->objects);
     engine->problems = node_problems_create();
+    engine->policies = policy_status_create(engine->objects);
     engine->names = identity_names_create(compile_records(engine->compile));
     struct virga_views_sources sources = { engine->store, engine->objects, engine->compile,
                                            engine->nodes, engine->names };
@@ -230,12 +233,14 @@ stop_leading(struct engine *engine)
     conditions_destroy(engine->conditions);
     node_objects_destroy(engine->nodes);
     node_problems_destroy(engine->problems);
+    policy_status_destroy(engine->policies);
     identity_names_destroy(engine->names);
     compile_destroy(engine->compile);
     free(engine->counters);
     engine->views = NULL;
     engine->conditions = NULL;
     engine->nodes = NULL;
+    engine->policies = NULL;
     engine->names = NULL;
     engine->compile = NULL;
     engine->counters = NULL;
@@ -300,6 +305,7 @@ on_object_event(const struct object_event *event, void *engine_)
         apply_object(engine->compile, event->kind, event->object);
     }
     engine->dirty = true;
+    policy_status_note(engine->policies, event);
     rest_event(engine->rest, event);
 }
 
@@ -309,14 +315,16 @@ static void
 see_node(const struct store_node_status *status, void *engine_)
 {
     struct engine *engine = engine_;
+    bool ready;
     node_problems_see(engine->problems, status);
     if (node_objects_see(engine->nodes, status)) {
         compile_set_node(engine->compile, status->name, &status->vtep, status->addresses,
                          status->n_addresses);
         engine->dirty = true;
     }
-    if (compile_set_node_ready(engine->compile, status->name,
-                               node_objects_is_ready(engine->nodes, status->name))) {
+    ready = node_objects_is_ready(engine->nodes, status->name);
+    policy_status_see(engine->policies, status, ready);
+    if (compile_set_node_ready(engine->compile, status->name, ready)) {
         engine->dirty = true;
     }
 }
@@ -334,15 +342,20 @@ static void
 run_nodes(struct engine *engine, long long now)
 {
     unsigned int seqno = store_seqno(engine->store);
-    if (seqno == engine->nodes_seqno && now < node_objects_next(engine->nodes)) {
+    policy_status_committed(engine->policies, store_committed(engine->store),
+                            store_generation(engine->store), now);
+    if (seqno == engine->nodes_seqno && now < node_objects_next(engine->nodes)
+        && now < policy_status_next(engine->policies)) {
         return;
     }
     engine->nodes_seqno = seqno;
     node_objects_begin(engine->nodes, now, time_wall_msec());
     node_problems_begin(engine->problems);
+    policy_status_begin(engine->policies, now, time_wall_msec());
     store_each_node(engine->store, see_node, engine);
     node_objects_end(engine->nodes, node_gone, engine);
     engine->dirty |= node_problems_end(engine->problems);
+    policy_status_end(engine->policies);
 }
 
 /* --- Rounds ---------------------------------------------------------------------- */
@@ -409,6 +422,7 @@ settle(struct engine *engine)
         conditions_update(engine->conditions, problems, n, time_wall_msec());
         put_results(engine);
     }
+    policy_status_put(engine->policies, engine->ticket);
 }
 
 void
@@ -460,6 +474,7 @@ engine_wait(struct engine *engine)
     if (engine->leading) {
         next = MIN(next, virga_views_next(engine->views));
         next = MIN(next, node_objects_next(engine->nodes));
+        next = MIN(next, policy_status_next(engine->policies));
     }
     if (next != LLONG_MAX) {
         poll_timer_wait_until(next);
