@@ -27,6 +27,37 @@ cut_suffix(char *s, const char *suffix)
     return true;
 }
 
+/* "KIND{WHICH}" in words; false if it is none of these. */
+static bool
+put_named(const char *selector, struct ds *out)
+{
+    static const struct {
+        const char *kind, *words, *all;
+    } kinds[] = {
+        { "group{", "group ", "nobody" },
+        { "networks{", "network group ", "nobody" },
+        { "nodes{", "nodes ", "all nodes" },
+        { "domains{", "", "no domain" },
+    };
+    size_t length = strlen(selector);
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        size_t n = strlen(kinds[i].kind);
+
+        if (!strncmp(selector, kinds[i].kind, n) && selector[length - 1] == '}') {
+            int n_which = length - n - 1;
+
+            if (n_which) {
+                ds_put_format(out, "%s%.*s", kinds[i].words, n_which, selector + n);
+            } else {
+                ds_put_cstr(out, kinds[i].all);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "ns{A}/pod{B}" as "pods B of namespace A". */
 static void
 put_selector(const char *selector, struct ds *out)
@@ -35,7 +66,9 @@ put_selector(const char *selector, struct ds *out)
     size_t length = strlen(selector);
     char *ns, *pod;
 
-    if (strncmp(selector, "ns{", 3) || !end || selector[length - 1] != '}') {
+    if (put_named(selector, out)) {
+        return;
+    } else if (strncmp(selector, "ns{", 3) || !end || selector[length - 1] != '}') {
         ds_put_cstr(out, selector);
         return;
     }

@@ -54,12 +54,25 @@ test_actions(void **state)
                  "anybody");
 }
 
+static void
+test_sets_with_a_name(void **state)
+{
+    const char *rule = "action=deny vni=0 subject=1 peers=any ports=any";
+
+    assert_words("group{web}", rule, "group web drop everything from anybody");
+    assert_words("networks{offices}", rule, "network group offices drop everything from anybody");
+    assert_words("nodes{}", rule, "all nodes drop everything from anybody");
+    assert_words("nodes{role=db}", rule, "nodes role=db drop everything from anybody");
+    assert_words("domains{*.a.b,c.d}", rule, "*.a.b,c.d drop everything from anybody");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sentences),
         cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_sets_with_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
