@@ -59,8 +59,11 @@ class Lab:
                 self.run("start", part, *([node] if node else []))
         wait_until(self.parts.controller_answers, 20, "the controller")
         self.parts.wait_nodes_ready(self.inst.nodes())
-        for path in ("/apis/networking.k8s.io/v1/networkpolicies", "/api/v1/pods",
-                     "/api/v1/namespaces"):
+        for path in ("/apis/networking.k8s.io/v1/networkpolicies",
+                     "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
+                     *(f"/apis/virga.dev/v1alpha1/{plural}"
+                       for plural in ("grouppolicies", "policygroups", "networkgroups")),
+                     "/api/v1/pods", "/api/v1/namespaces"):
             for obj in self.api.get(path)["items"]:
                 self._delete(path, obj["metadata"])
         self.settle()
