@@ -168,6 +168,26 @@ test_conntrack_and_tunnel(void **state)
 }
 
 static void
+test_packets_to_the_agent(void **state)
+{
+    check_flow(state,
+               "table=ingress_np, priority=20000,conj_id=9 "
+               "actions=controller(max_len=192,userdata=56.01.03.00.00.00.00.09,meter_id=1)",
+               "ingress_np, priority 20000\n"
+               "    not a flow of Virga\n"
+               "    if every clause of rule 9 (ingress[0] of NetworkPolicy/shop/redis)\n"
+               "    then tell the sender and log, for rule 9 (ingress[0] of "
+               "NetworkPolicy/shop/redis)\n");
+    check_flow(state,
+               "table=dns_hold, priority=200 "
+               "actions=controller(userdata=56.01.04.00.00.00.00.00,pause),goto_table:output",
+               "dns_hold, priority 200\n"
+               "    not a flow of Virga\n"
+               "    always\n"
+               "    then hold for the agent to learn addresses, go to output\n");
+}
+
+static void
 test_what_is_no_flow(void **state)
 {
     struct words *words = words_create(*state);
@@ -193,6 +213,8 @@ test_odd_text(void **state)
         "nw_src=not-an-address actions=load:->NXM_NX_REG0[],load:0x1->NXM_NX_REG0[3..1]",
         "actions=ct(((((",
         "actions=)))),output:NXM_NX_REG",
+        "actions=controller(userdata=56.01.",
+        "actions=controller(",
     };
     struct words *words = words_create(*state);
 
@@ -215,6 +237,7 @@ main(void)
         cmocka_unit_test(test_clause_flow),
         cmocka_unit_test(test_registers_addresses_and_jumps),
         cmocka_unit_test(test_conntrack_and_tunnel),
+        cmocka_unit_test(test_packets_to_the_agent),
         cmocka_unit_test(test_what_is_no_flow),
         cmocka_unit_test(test_odd_text),
     };

@@ -10,6 +10,7 @@
 #include "programs/virgactl/flow_line.h"
 #include "programs/virgactl/words.h"
 #include "util.h"
+#include "virga/userdata.h"
 
 /* What a register holds: rows of registers.def. */
 struct field {
@@ -378,12 +379,56 @@ put_conjunction(const struct words *words, const char *action, struct ds *out)
     return true;
 }
 
+/* User data as include/virga/userdata.h lays it out. */
+static bool
+scan_userdata(const char *action, unsigned int *features, uint32_t *id)
+{
+    const char *at = !strncmp(action, "controller(", 11) ? strstr(action, "userdata=") : NULL;
+    unsigned int magic, version, zero, a, b, c, d;
+
+    if (!at
+        || sscanf(at, "userdata=%2x.%2x.%2x.%2x.%2x.%2x.%2x.%2x", &magic, &version, features,
+                  &zero, &a, &b, &c, &d)
+               != 8
+        || magic != VIRGA_USERDATA_MAGIC || version != VIRGA_USERDATA_VERSION) {
+        return false;
+    }
+    *id = (uint32_t) a << 24 | b << 16 | c << 8 | d;
+    return true;
+}
+
+static bool
+put_controller(const struct words *words, const char *action, struct ds *out)
+{
+    unsigned int features;
+    uint32_t id;
+
+    if (!scan_userdata(action, &features, &id)) {
+        return false;
+    }
+    if (features & VIRGA_USERDATA_DNS) {
+        ds_put_cstr(out, strstr(action, "pause") ? "hold for the agent to learn addresses"
+                                                 : "a copy to the agent to learn addresses");
+        return true;
+    }
+    if (features & VIRGA_USERDATA_REJECT) {
+        ds_put_cstr(out, "tell the sender");
+    }
+    if (features & VIRGA_USERDATA_LOG) {
+        ds_put_format(out, "%slog", features & VIRGA_USERDATA_REJECT ? " and " : "");
+    }
+    ds_put_cstr(out, ", for ");
+    words_put_rule(words, id, out);
+    return true;
+}
+
 void
 flow_words_put_action(const struct words *words, const char *action, struct ds *out)
 {
     struct ds words_of_it = DS_EMPTY_INITIALIZER;
 
     if (put_conjunction(words, action, &words_of_it) || put_jump(action, &words_of_it)
+        || put_controller(words, action, &words_of_it)
         || put_assignment(words, action, &words_of_it)) {
         ds_put_cstr(out, ds_cstr(&words_of_it));
     } else {
