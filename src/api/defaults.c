@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openvswitch/util.h"
+
 #include "sources/object_store.h"
 #include "util.h"
 
@@ -78,6 +80,25 @@ default_protocols(json_t *rules)
     }
 }
 
+/* Of the protocol in AdminNetworkPolicy and BaselineAdminNetworkPolicy. */
+static void
+default_admin_protocols(json_t *rules)
+{
+    static const char *const forms[] = { "portNumber", "portRange" };
+    size_t i, j;
+    json_t *rule, *port;
+    json_array_foreach (rules, i, rule) {
+        json_array_foreach (json_object_get(rule, "ports"), j, port) {
+            for (size_t k = 0; k < ARRAY_SIZE(forms); k++) {
+                json_t *form = json_object_get(port, forms[k]);
+                if (json_is_object(form) && !json_object_get(form, "protocol")) {
+                    json_object_set_new(form, "protocol", json_string("TCP"));
+                }
+            }
+        }
+    }
+}
+
 /* pkg/apis/networking/v1/defaults.go: always Ingress, Egress if there are
  * egress rules. */
 static void
@@ -113,6 +134,11 @@ defaults_apply(const struct resource_kind *kind, json_t *object)
         protocols_to_upper(json_object_get(spec, "ingress"));
         protocols_to_upper(json_object_get(spec, "egress"));
         default_policy(object);
+    } else if (is_kind(kind, "AdminNetworkPolicy")
+               || is_kind(kind, "BaselineAdminNetworkPolicy")) {
+        json_t *spec = json_object_get(object, "spec");
+        default_admin_protocols(json_object_get(spec, "ingress"));
+        default_admin_protocols(json_object_get(spec, "egress"));
     }
 }
 

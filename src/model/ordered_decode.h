@@ -35,6 +35,9 @@ struct ordered_decode {
 /* The rule in work asks for something that is not known at this place. */
 void ordered_fail_closed(struct ordered_decode *, const struct json_field *, const char *why);
 
+/* "status" of the object. */
+void ordered_conditions_check(const struct json_field *);
+
 void ordered_subject_decode(struct ordered_decode *, const struct json_field *,
                             struct ordered_peer *);
 /* "from" or "to" of the rule in work. */

@@ -253,6 +253,7 @@ ordered_policy_decode(const json_t *json, struct field_errors *errors)
     struct ordered_decode d = { .api = api_of(json) };
     struct json_field object = json_field_root(json, errors);
     struct json_field spec = json_field_member(&object, "spec");
+    struct json_field status = json_field_member(&object, "status");
     struct ordered_policy *policy = xzalloc(sizeof *policy);
     size_t before = field_errors_count(errors);
 
@@ -260,6 +261,7 @@ ordered_policy_decode(const json_t *json, struct field_errors *errors)
     policy->kind = d.api->kind;
     object_meta_decode(&object, false, name_subdomain_check, &policy->meta);
     spec_decode(&d, &spec, policy);
+    ordered_conditions_check(&status);
     if (d.api->is_singleton && strcmp(policy->meta.name, "default")) {
         schema_rule_broken(&d.rules, &object, "object",
                            "Only one baseline admin network policy with "

@@ -358,6 +358,47 @@ test_singleton(void **state)
                "\"Allow\", \"Deny\"" UNCHECKED);
 }
 
+static void
+bad_status(const char *status, const char *expected)
+{
+    json_t *json = policy_json(POLICY_KIND_CLUSTER, "a",
+                               "{'tier': 'Admin', 'priority': 1, 'subject': {'namespaces': {}}}");
+    struct field_errors errors;
+
+    field_errors_init(&errors);
+    json_object_set_new(json, "status", object_from_text(status));
+    struct ordered_policy *policy = ordered_policy_decode(json, &errors);
+    assert_int_equal(policy != NULL, !*expected);
+    ordered_policy_destroy(policy);
+    assert_errors(&errors, expected);
+    json_decref(json);
+}
+
+#define CONDITION(TYPE, STATUS, REASON)                                                    \
+    "{'type': '" TYPE "', 'status': '" STATUS "', 'reason': '" REASON "', 'message': '', " \
+    "'observedGeneration': 1, 'lastTransitionTime': '2026-11-20T18:40:00Z'}"
+
+static void
+test_conditions(void **state)
+{
+    bad_status("{'conditions': [" CONDITION("virga.dev/Realized", "True", "InForce") "]}", "");
+    bad_status("{}", "status.conditions: Required value" UNCHECKED);
+    bad_status("{'conditions': [{'type': 'Accepted', 'status': 'Maybe', 'message': 'y', "
+               "'observedGeneration': 1, 'lastTransitionTime': '2026-11-20T18:40:00Z'}]}",
+               "status.conditions[0].status: Unsupported value: \"Maybe\": supported values: "
+               "\"True\", \"False\", \"Unknown\"\n"
+               "status.conditions[0].reason: Required value" UNCHECKED);
+    bad_status(
+        "{'conditions': [" CONDITION("A", "True", "a b") ", " CONDITION("A", "True", "a") "]}",
+        "status.conditions[0].reason: Invalid value: \"a b\": status.conditions[0].reason in "
+        "body should match '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$'\n"
+        "status.conditions[1]: Duplicate value");
+    bad_status("{'conditions': [{'type': 'A', 'status': 'True', 'message': '', 'reason': 'a', "
+               "'lastTransitionTime': 'now'}]}",
+               "status.conditions[0].lastTransitionTime: Invalid value: \"now\": "
+               "status.conditions[0].lastTransitionTime in body should be a date-time");
+}
+
 /* What is not known is kept, and said. */
 
 static void
@@ -407,11 +448,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cluster_policy), cmocka_unit_test(test_baseline_tier),
-        cmocka_unit_test(test_older_kinds),    cmocka_unit_test(test_recorded_rejections),
-        cmocka_unit_test(test_required),       cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_networks_and_domains),
-        cmocka_unit_test(test_singleton),      cmocka_unit_test(test_unknown_fails_closed),
+        cmocka_unit_test(test_cluster_policy),
+        cmocka_unit_test(test_baseline_tier),
+        cmocka_unit_test(test_older_kinds),
+        cmocka_unit_test(test_recorded_rejections),
+        cmocka_unit_test(test_required),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_networks_and_domains),
+        cmocka_unit_test(test_singleton),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_unknown_fails_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
