@@ -22,10 +22,11 @@
 #define API_PATH_SYNC "/virga/v1/sync"
 
 /* GET ?fresh=true|false (default true: asks agents for new counters first,
- * waits 3 s at most): {"complete":BOOL, "missing":[NODE], "rules":[{"id","policy","direction",
- * "index","action":"allow|isolate","hits","packets","bytes","text"}],
+ * waits 3 s at most): {"complete":BOOL, "missing":[NODE], "rules":[{"id","policy","tier",
+ * "direction","index","action":"allow|isolate|deny|reject|pass","hits","packets","bytes","text",
+ * "dryRun":true (or absent)}],
  * "drops":[{"name","node","packets","bytes"}]}.  hits: packets that started a
- * connection; packets, bytes: all, both directions; for isolate: dropped. */
+ * connection; packets, bytes: all, both directions; of what denies: dropped. */
 #define API_PATH_STATS "/virga/v1/stats"
 
 /* GET ?fresh: {"complete","missing","pairs":[{"from","to" (identity labels),

@@ -219,12 +219,16 @@ rule_to_json(const struct records *records, const struct rec_rule *rule, const s
     struct ds text = DS_EMPTY_INITIALIZER;
     rule_words(records, rule, &text);
     json_t *value = json_pack(
-        "{s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s}", "id", (json_int_t) rule->r.key, "policy",
-        rule->policy, "direction", rule_direction_names[rule->direction], "index", rule->index,
-        "action", rule_action_names[rule->action], "hits", (json_int_t) (sum ? sum->c.hits : 0),
-        "packets", (json_int_t) (sum ? sum->c.packets : 0), "bytes",
-        (json_int_t) (sum ? sum->c.bytes : 0), "text", ds_cstr(&text));
+        "{s:I, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s}", "id", (json_int_t) rule->r.key,
+        "policy", rule->policy, "tier", rule_tier_names[rule->tier], "direction",
+        rule_direction_names[rule->direction], "index", rule->index, "action",
+        rule_action_names[rule->action], "hits", (json_int_t) (sum ? sum->c.hits : 0), "packets",
+        (json_int_t) (sum ? sum->c.packets : 0), "bytes", (json_int_t) (sum ? sum->c.bytes : 0),
+        "text", ds_cstr(&text));
     ds_destroy(&text);
+    if (rule->dry_run) {
+        json_object_set_new(value, "dryRun", json_true());
+    }
     return value;
 }
 

@@ -413,8 +413,7 @@ static void
 build_fail_closed(struct build *b, int32_t index, const struct ordered_rule *src)
 {
     if (src->action != ORDERED_ALLOW) {
-        struct rec_rule *rule = create_rule(
-            b, index, src->action == ORDERED_REJECT ? RULE_REJECT : RULE_DENY);
+        struct rec_rule *rule = create_rule(b, index, RULE_DENY);
 
         rule->any_peer = rule->any_port = true;
         set_flags(rule, src);

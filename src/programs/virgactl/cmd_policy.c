@@ -14,7 +14,8 @@
 const char cmd_policy_help[] =
     "One line per rule, and one per default deny.  HITS are packets that started a\n"
     "connection; PACKETS and BYTES all packets of it in both directions, of a\n"
-    "default deny what it dropped.  POLICY is NAME, NAMESPACE/NAME or KIND/NAMESPACE/NAME.\n\n"
+    "rule that denies what it dropped.  A rule that passes hands on to the next tier.\n"
+    "POLICY is NAME, NAMESPACE/NAME or KIND/NAMESPACE/NAME.\n\n"
     "  -o FORM   table or json\n"
     "  --cached  do not ask the nodes for fresh counters first\n\n"
     "Examples:\n"
@@ -56,20 +57,30 @@ filter_rules(json_t *rules, char *const *words, int n)
     }
 }
 
+static enum table_color
+action_color(const char *action)
+{
+    return !strcmp(action, "allow")  ? COLOR_GOOD
+           : !strcmp(action, "pass") ? COLOR_PLAIN
+                                     : COLOR_BAD;
+}
+
 static void
 add_rule(struct table *table, const json_t *rule)
 {
     const char *action = counter_string(rule, "action");
-    bool allows = !strcmp(action, "allow");
+    bool is_default = !strcmp(action, "isolate");
+    bool is_dry = json_is_true(json_object_get(rule, "dryRun"));
 
     table_cell(table, "%s", counter_string(rule, "policy"));
     table_cell(table, "%s", counter_string(rule, "direction"));
-    if (allows) {
-        table_cell(table, "%" JSON_INTEGER_FORMAT, counter_integer(rule, "index"));
-    } else {
+    if (is_default) {
         table_cell(table, "default");
+    } else {
+        table_cell(table, "%" JSON_INTEGER_FORMAT, counter_integer(rule, "index"));
     }
-    table_colored_cell(table, allows ? COLOR_GOOD : COLOR_BAD, "%s", allows ? "allow" : "deny");
+    table_colored_cell(table, is_dry ? COLOR_DIM : action_color(action), "%s%s",
+                       is_default ? "deny" : action, is_dry ? " (dry run)" : "");
     table_cell(table, "%" JSON_INTEGER_FORMAT, counter_integer(rule, "hits"));
     table_cell(table, "%" JSON_INTEGER_FORMAT, counter_integer(rule, "packets"));
     table_cell(table, "%" JSON_INTEGER_FORMAT, counter_integer(rule, "bytes"));

@@ -225,6 +225,56 @@ group_policy_cells(struct table *table, const json_t *policy, bool wide)
     table_cell(table, "%s", string_at(spec, "subject", "group"));
 }
 
+/* Of the condition that says where a policy is in force, if it is. */
+static void
+realized_cell(struct table *table, const json_t *policy)
+{
+    const json_t *conditions = json_object_get(json_object_get(policy, "status"), "conditions");
+    bool in_force = false;
+
+    for (size_t i = 0; i < json_array_size(conditions); i++) {
+        const char *type = json_string_value(
+            json_object_get(json_array_get(conditions, i), "type"));
+
+        in_force |= type && !strcmp(type, "virga.dev/Realized");
+    }
+    status_cell(table, policy, in_force ? "InForce" : "");
+}
+
+/* "pods SELECTOR in SELECTOR", or the latter alone for all pods there. */
+static char *
+subject_text(const json_t *subject)
+{
+    const json_t *pods = json_object_get(subject, "pods");
+
+    if (!pods) {
+        return selector_text(json_object_get(subject, "namespaces"));
+    }
+    char *pod = selector_text(json_object_get(pods, "podSelector"));
+    char *ns = selector_text(json_object_get(pods, "namespaceSelector"));
+    char *text = xasprintf("pods %s in %s", pod, ns);
+    free(pod);
+    free(ns);
+    return text;
+}
+
+static void
+cluster_policy_cells(struct table *table, const json_t *policy, bool wide)
+{
+    const json_t *spec = json_object_get(policy, "spec");
+    const json_t *tier = json_object_get(spec, "tier");
+    const json_t *priority = json_object_get(spec, "priority");
+
+    realized_cell(table, policy);
+    if (tier) {
+        table_cell(table, "%s", json_is_string(tier) ? json_string_value(tier) : "");
+    }
+    if (priority) {
+        table_cell(table, "%" JSON_INTEGER_FORMAT, json_integer_value(priority));
+    }
+    take_cell(table, subject_text(json_object_get(spec, "subject")));
+}
+
 struct kind_columns {
     const char *key; /* resource_kind's. */
     cells_fn *cells;
@@ -237,6 +287,15 @@ static const struct kind_columns kind_columns[] = {
     { "namespaces", namespace_cells, { "STATUS" } },
     { "networkpolicies.networking.k8s.io", policy_cells, { "POD-SELECTOR", "TYPES" } },
     { "networkpolicys.net.alpha.kubernetes.io", alpha_policy_cells, { "POD-SELECTOR" } },
+    { "clusternetworkpolicies.policy.networking.k8s.io",
+      cluster_policy_cells,
+      { "STATUS", "TIER", "PRIORITY", "SUBJECT" } },
+    { "adminnetworkpolicies.policy.networking.k8s.io",
+      cluster_policy_cells,
+      { "STATUS", "PRIORITY", "SUBJECT" } },
+    { "baselineadminnetworkpolicies.policy.networking.k8s.io",
+      cluster_policy_cells,
+      { "STATUS", "SUBJECT" } },
     { "policygroups.virga.dev", policy_group_cells, { "STATUS", "SELECTORS", "NAMES", "GROUPS" } },
     { "networkgroups.virga.dev", network_group_cells, { "STATUS", "NETWORKS" } },
     { "grouppolicies.virga.dev", group_policy_cells, { "STATUS", "TIER", "PRIORITY", "SUBJECT" } },

@@ -86,6 +86,31 @@ test_groups(void **state)
 
 /* Selectors that are plain maps. */
 static void
+test_cluster_policies(void **state)
+{
+    (void) state;
+    check("cnp",
+          "[{\"metadata\": {\"name\": \"p\"}, \"spec\": {\"tier\": \"Admin\", \"priority\": 0, "
+          "\"subject\": {\"namespaces\": {}}}, \"status\": {\"conditions\": [{\"type\": "
+          "\"virga.dev/Realized\", \"status\": \"True\", \"reason\": \"InForce\"}]}}, "
+          "{\"metadata\": {\"name\": \"q\"}, \"spec\": {\"tier\": \"Baseline\", \"priority\": 7, "
+          "\"subject\": {\"pods\": {\"podSelector\": {\"matchLabels\": {\"a\": \"b\"}}}}}, "
+          "\"status\": {\"conditions\": [{\"type\": \"virga.dev/Realized\", \"status\": "
+          "\"True\"}, {\"type\": \"virga.dev/NetworkReady\", \"status\": \"False\", "
+          "\"reason\": \"UnknownField\"}]}}]",
+          false, false,
+          "NAME  STATUS        TIER      PRIORITY  SUBJECT            AGE\n"
+          "p     InForce       Admin     0         <all>              -\n"
+          "q     UnknownField  Baseline  7         pods a=b in <all>  -\n");
+    check("banp",
+          "[{\"metadata\": {\"name\": \"default\"}, \"spec\": {\"subject\": {\"namespaces\": "
+          "{\"matchLabels\": {\"x\": \"y\"}}}}}]",
+          false, false,
+          "NAME     STATUS  SUBJECT  AGE\n"
+          "default  -       x=y      -\n");
+}
+
+static void
 test_policies_of_2016(void **state)
 {
     (void) state;
@@ -117,6 +142,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pods),
         cmocka_unit_test(test_policies_default_their_types),
+        cmocka_unit_test(test_cluster_policies),
         cmocka_unit_test(test_policies_of_2016),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_wrong_types),
