@@ -322,7 +322,8 @@ test_restart(void **state)
     world_uninit(&w);
 }
 
-/* Random changes; world_run() compares with the full result each time. */
+/* Random changes; world_run() compares with the full result each time.
+ * VIRGA_SEED and VIRGA_STEPS repeat or lengthen the script. */
 
 static const char *const names[] = { "a", "b", "c", "d", "e" };
 #define ANY() names[random_range(ARRAY_SIZE(names))]
@@ -412,14 +413,24 @@ verdicts(struct world *w)
     evaluate_destroy(e);
 }
 
+static uint32_t
+setting(const char *name, uint32_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoul(text, NULL, 0) : otherwise;
+}
+
 static void
 test_random(void **state)
 {
     struct world w;
 
-    random_set_seed(20260726);
+    int n = setting("VIRGA_STEPS", 400);
+
+    random_set_seed(setting("VIRGA_SEED", 20260726));
     reach_init(&w);
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < n; i++) {
         random_step(&w);
         if (random_range(3)) {
             world_run(&w);
