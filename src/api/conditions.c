@@ -16,7 +16,8 @@ VLOG_DEFINE_THIS_MODULE(conditions);
 
 struct conditions {
     struct object_store *objects;
-    struct sset bad; /* "KIND/NAMESPACE/NAME" of objects whose condition is False. */
+    struct sset bad;   /* "KIND/NAMESPACE/NAME" of objects whose condition is False. */
+    struct sset fresh; /* The same of objects of virga.dev that are new. */
 };
 
 /* --- One condition --------------------------------------------------------------- */
@@ -168,6 +169,7 @@ conditions_create(struct object_store *objects)
     struct conditions *conditions = xzalloc(sizeof *conditions);
     conditions->objects = objects;
     sset_init(&conditions->bad);
+    sset_init(&conditions->fresh);
     for (size_t i = 0; i < n_resource_kinds; i++) {
         object_store_each(objects, &resource_kinds[i], NULL, note_bad, conditions);
     }
@@ -179,6 +181,7 @@ conditions_destroy(struct conditions *conditions)
 {
     if (conditions) {
         sset_destroy(&conditions->bad);
+        sset_destroy(&conditions->fresh);
         free(conditions);
     }
 }
@@ -215,21 +218,44 @@ set_problem(struct conditions *conditions, const struct compile_problem *p, stru
     sset_add_and_free(seen, key);
 }
 
-/* 'key' is "KIND/NAMESPACE/NAME". */
-static void
-clear_problem(struct conditions *conditions, const char *key, long long wall)
+/* 'key' is "KIND/NAMESPACE/NAME"; false if there is no such object. */
+static bool
+set_ready(struct conditions *conditions, const char *key, long long wall)
 {
     const char *ns = strchr(key, '/') + 1;
     const char *name = strchr(ns, '/') + 1;
     char *kind_text = xmemdup0(key, ns - 1 - key);
     char *ns_name = xmemdup0(ns, name - 1 - ns);
     const struct resource_kind *kind = kind_of(kind_text);
-    if (kind && object_store_get(conditions->objects, kind, ns_name, name)) {
+    bool found = kind && object_store_get(conditions->objects, kind, ns_name, name);
+    if (found) {
         set_condition(conditions, kind, ns_name, name, true, "Ready", "", wall);
-        VLOG_INFO("%s: the problem is gone", key);
     }
     free(kind_text);
     free(ns_name);
+    return found;
+}
+
+void
+conditions_note(struct conditions *conditions, const struct object_event *event)
+{
+    if (event->type == OBJECT_ADDED && !strcmp(event->kind->group, "virga.dev")) {
+        char *name = kind_name(event->kind);
+        sset_add_and_free(&conditions->fresh, object_key(name, event->namespace_, event->name));
+        free(name);
+    }
+}
+
+static void
+greet_fresh(struct conditions *conditions, const struct sset *bad, long long wall)
+{
+    const char *key, *next;
+    SSET_FOR_EACH_SAFE (key, next, &conditions->fresh) {
+        if (!sset_contains(bad, key)) {
+            set_ready(conditions, key, wall);
+        }
+        sset_delete(&conditions->fresh, SSET_NODE_FROM_NAME(key));
+    }
 }
 
 void
@@ -243,9 +269,12 @@ conditions_update(struct conditions *conditions, const struct compile_problem *p
     }
     SSET_FOR_EACH_SAFE (key, next, &conditions->bad) {
         if (!sset_contains(&seen, key)) {
-            clear_problem(conditions, key, wall);
+            if (set_ready(conditions, key, wall)) {
+                VLOG_INFO("%s: the problem is gone", key);
+            }
             sset_delete(&conditions->bad, SSET_NODE_FROM_NAME(key));
         }
     }
+    greet_fresh(conditions, &seen, wall);
     sset_destroy(&seen);
 }

@@ -4,7 +4,8 @@
  *     "message": ..., "lastTransitionTime": ...}
  *
  * When the problem is gone the condition turns "True"; an object that never
- * had one gets none, to keep writes low.  One log line per new problem. */
+ * had one gets none, to keep writes low, unless it is of virga.dev: these say
+ * that they were taken up.  One log line per new problem. */
 #ifndef VIRGA_CONDITIONS_H
 #define VIRGA_CONDITIONS_H 1
 
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 struct compile_problem;
+struct object_event;
 struct object_store;
 
 #define CONDITION_NETWORK_READY "virga.dev/NetworkReady"
@@ -22,6 +24,9 @@ struct conditions;
 /* Looks for conditions of an earlier life in the store's objects. */
 struct conditions *conditions_create(struct object_store *);
 void conditions_destroy(struct conditions *);
+
+/* An object of any kind came, changed or went. */
+void conditions_note(struct conditions *, const struct object_event *);
 
 /* Brings the objects up to date with all the problems there are; 'wall' in ms
  * since 1970.  Writes only what differs. */

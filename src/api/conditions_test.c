@@ -130,12 +130,49 @@ test_object_comes_again(void **state OVS_UNUSED)
     object_store_destroy(objects);
 }
 
+/* Who is of virga.dev says so when it was taken up. */
+static void
+test_groups_are_greeted(void **state OVS_UNUSED)
+{
+    const struct resource_kind *groups = resource_kind_by_word("policygroups");
+    struct object_store *objects = object_store_create(0);
+    struct conditions *conditions = conditions_create(objects);
+    static const struct compile_problem problem = { "PolicyGroup", "", "bad", "GroupNotResolved",
+                                                    "why" };
+    static const char *const names[] = { "good", "bad" };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct object_event event = {
+            .type = OBJECT_ADDED, .kind = groups, .namespace_ = "", .name = names[i]
+        };
+        json_t *stored,
+            *object = json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "virga.dev/v1alpha1", "kind",
+                                "PolicyGroup", "metadata", "name", names[i]);
+
+        object_store_create_object(objects, groups, NULL, object, "uid", "2026-01-01T00:00:00Z",
+                                   &stored);
+        conditions_note(conditions, &event);
+    }
+    conditions_update(conditions, &problem, 1, 0);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *object = object_store_get(objects, groups, NULL, names[i]);
+        const json_t *c = json_array_get(
+            json_object_get(json_object_get(object, "status"), "conditions"), 0);
+
+        assert_string_equal(json_string_value(json_object_get(c, "reason")),
+                            i ? "GroupNotResolved" : "Ready");
+    }
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life_of_a_problem),
         cmocka_unit_test(test_conditions_of_an_earlier_life),
+        cmocka_unit_test(test_groups_are_greeted),
         cmocka_unit_test(test_object_comes_again),
     };
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);

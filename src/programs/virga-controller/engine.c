@@ -306,6 +306,7 @@ on_object_event(const struct object_event *event, void *engine_)
     }
     engine->dirty = true;
     policy_status_note(engine->policies, event);
+    conditions_note(engine->conditions, event);
     rest_event(engine->rest, event);
 }
 
