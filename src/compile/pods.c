@@ -197,6 +197,25 @@ take_annotated(struct compile *c, struct pod_entry *pod)
     return !reason;
 }
 
+/* The subnet of the network that the pod's label names; NULL if it names none. */
+static const struct prefix *
+asked_subnet(const struct pod_entry *pod)
+{
+    const struct namespace_entry *ns = pod->namespace_;
+    const char *label = labels_get(&pod->object->meta.labels, intern(POD_SUBNET_LABEL));
+    const struct prefix *asked = NULL;
+
+    for (size_t i = 0; label && !asked && i < ns->n_subnets; i++) {
+        struct ds text = DS_EMPTY_INITIALIZER;
+
+        prefix_format(&ns->subnets[i], &text);
+        *strchr(ds_cstr(&text), '/') = '-';
+        asked = strcmp(ds_cstr(&text), label) ? NULL : &ns->subnets[i];
+        ds_destroy(&text);
+    }
+    return asked;
+}
+
 static bool
 next_address(struct compile *c, struct namespace_entry *ns, struct in6_addr *ip)
 {
@@ -213,8 +232,13 @@ static bool
 take_next(struct compile *c, struct pod_entry *pod)
 {
     struct namespace_entry *ns = pod->namespace_;
+    const struct prefix *asked = asked_subnet(pod);
     struct in6_addr ip;
 
+    if (asked && addresses_next(&c->addresses, asked, 1, &ns->last_address, &ip)) {
+        own_addresses(c, pod, &ip, 1);
+        return true;
+    }
     if (next_address(c, ns, &ip)) {
         ns->last_address = ip;
         own_addresses(c, pod, &ip, 1);

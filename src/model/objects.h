@@ -54,6 +54,10 @@ struct pod_port {
 /* Selects isolated namespaces.  The colon keeps it apart from labels of people. */
 #define NAMESPACE_ISOLATED_LABEL "namespace:isolated"
 
+/* A pod whose label names a subnet of its network, "10.1.2.0-24", gets its
+ * address there if one is free. */
+#define POD_SUBNET_LABEL "nuage.io/subnet"
+
 struct k8s_pod {
     struct object_meta meta;
     char *node_name; /* "" if not scheduled. */
