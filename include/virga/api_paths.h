@@ -33,6 +33,17 @@
  * "from_identity","to_identity","egress_rule","ingress_rule","packets","bytes"}]} */
 #define API_PATH_MATRIX "/virga/v1/matrix"
 
+/* GET ?from=END&to=END&port=PORT (END: NAMESPACE/NAME of a pod, a node's name, an
+ * address; PORT: "80", "80/TCP", "53/UDP", "5060/SCTP", "icmp"): what would
+ * become of a connection by the policy now, and why: {"from":E,"to":E,"protocol",
+ * "port":N,"verdict":"allowed|denied|rejected","egress":D,"ingress":D,"notes":[]}.
+ * E: {"kind":"pod|node|world","name","ip","node","identity":N,"labels"}; D: {"verdict",
+ * "reason":"rule|default|no pod|own node|itself","node" (that enforces),"rule":R|null,
+ * "tiers":[{"tier","result":"no match|pass|allow|deny|reject","rule":R|null,
+ * "dryRun":R|null}]}, up to the tier that decides; R: {"id","policy","direction","index",
+ * "tier","action","dryRun":BOOL,"text"}. */
+#define API_PATH_WHY "/virga/v1/why"
+
 /* GET: text/plain, the records (base/records.h text form) of the cluster. */
 #define API_PATH_RECORDS "/virga/v1/records"
 

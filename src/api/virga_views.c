@@ -12,6 +12,8 @@
 #include "api/query.h"
 #include "api/status.h"
 #include "api/virga_documents.h"
+#include "api/why.h"
+#include "compile/compile.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
 #include "store/store.h"
@@ -267,6 +269,19 @@ reply_records(struct virga_views *views, uint64_t id)
 }
 
 static json_t *
+why(const struct virga_views *views, const struct shash *query)
+{
+    char *error;
+    json_t *document = why_document(compile_records(views->from.compile), query_get(query, "from"),
+                                    query_get(query, "to"), query_get(query, "port"), &error);
+    if (!document) {
+        document = status_failure(400, "BadRequest", "%s", error);
+        free(error);
+    }
+    return document;
+}
+
+static json_t *
 route(struct virga_views *views, const struct http_request *request, const struct shash *query,
       long long now)
 {
@@ -288,6 +303,8 @@ route(struct virga_views *views, const struct http_request *request, const struc
     } else if (!strcmp(path, API_PATH_RECORDS)) {
         reply_records(views, request->id);
         return NULL;
+    } else if (!strcmp(path, API_PATH_WHY)) {
+        return why(views, query);
     }
     return status_unknown_resource();
 }

@@ -502,6 +502,22 @@ test_nodes(void **state)
 
 /* "sync" returns when the ready nodes have what was written before it. */
 static void
+test_why(void **state)
+{
+    struct controller *c = controller_start();
+    until(engine_is_leading(c->engine));
+    create_shop(c);
+    json_t *why = ask_json(c, "GET /virga/v1/why?from=shop/b&to=shop/a&port=80%2FTCP", 200);
+    assert_string_equal(json_string_value(json_object_get(why, "verdict")), "allowed");
+    json_decref(why);
+    why = ask_json(c, "GET /virga/v1/why?from=192.0.2.1&to=shop/a&port=80", 200);
+    assert_string_equal(json_string_value(json_object_get(why, "verdict")), "denied");
+    json_decref(why);
+    expect(c, "GET /virga/v1/why?from=shop/none&to=shop/a&port=80", NULL, 400);
+    expect(c, "GET /virga/v1/why", NULL, 400);
+}
+
+static void
 test_sync(void **state)
 {
     struct controller *c = controller_start();
@@ -598,6 +614,7 @@ main(void)
         standalone(test_two_controllers),
         standalone(test_conditions),
         standalone(test_nodes),
+        standalone(test_why),
         standalone(test_sync),
         standalone(test_stats),
     };

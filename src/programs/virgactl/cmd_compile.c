@@ -63,19 +63,6 @@ parse_args(struct cli *cli, int argc, char **argv, const char *command, struct o
     return args->paths.n ? CLI_OK : cli_usage(command, "no -f FILE given");
 }
 
-static void
-tell_problems(const struct compile *compile)
-{
-    size_t n;
-    const struct compile_problem *problems = compile_problems(compile, &n);
-
-    for (size_t i = 0; i < n; i++) {
-        cli_error("%s %s%s%s: %s: %s", problems[i].kind, problems[i].namespace_,
-                  *problems[i].namespace_ ? "/" : "", problems[i].name, problems[i].reason,
-                  problems[i].message);
-    }
-}
-
 static bool
 is_node(const struct records *records, const char *name)
 {
@@ -116,7 +103,7 @@ run_offline(const struct offline_args *args)
     if (!error) {
         struct compile *compile = offline_compile(&manifests);
 
-        tell_problems(compile);
+        offline_tell_problems(compile);
         error = print_stage(compile_records(compile), args->node);
         compile_destroy(compile);
     }

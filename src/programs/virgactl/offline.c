@@ -11,6 +11,7 @@
 #include "openflow/lower.h"
 #include "openvswitch/types.h"
 #include "openvswitch/util.h"
+#include "programs/virgactl/cli.h"
 #include "programs/virgactl/manifests.h"
 #include "util.h"
 
@@ -66,6 +67,19 @@ offline_compile(const struct manifests *manifests)
     }
     compile_run(compile);
     return compile;
+}
+
+void
+offline_tell_problems(const struct compile *compile)
+{
+    size_t n;
+    const struct compile_problem *problems = compile_problems(compile, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        cli_error("%s %s%s%s: %s: %s", problems[i].kind, problems[i].namespace_,
+                  *problems[i].namespace_ ? "/" : "", problems[i].name, problems[i].reason,
+                  problems[i].message);
+    }
 }
 
 static uint32_t
