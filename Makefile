@@ -241,6 +241,17 @@ fuzz-replay:
 	$(MAKE) --no-print-directory FUZZ=1 fuzzers
 	scripts/run-fuzz replay
 
+# --- Benchmarks --------------------------------------------------------------
+
+BENCHES := $B/bench/compute
+$(BENCHES): $B/bench/%: $B/obj/tests/bench/%.o $(ALL_ARCHIVES) $(OVS_ARCHIVE) $B/flags
+	$(call say,LINK,$@)
+	mkdir -p $(@D)
+	$(call link,$(LIBS))
+
+.PHONY: benches
+benches: $(BENCHES)
+
 # --- Other tests -------------------------------------------------------------
 
 # The runners find the programs by this.
@@ -276,7 +287,7 @@ demo:
 	scripts/demo
 bench:
 	scripts/setup
-	$(MAKE) --no-print-directory -j$$(nproc) programs
+	$(MAKE) --no-print-directory -j$$(nproc) programs benches
 	tests/bench/run $(if $(RUNS),--runs $(RUNS)) $(BENCH)
 
 # --- Installation ------------------------------------------------------------
