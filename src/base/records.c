@@ -8,6 +8,7 @@
 struct change {
     struct hmap_node hmap_node;
     uint32_t key;
+    struct record *before; /* At the last clear; NULL: there was none. */
 };
 
 struct records {
@@ -52,18 +53,30 @@ key_hash(uint32_t key)
     return hash_int(key, 0);
 }
 
-static void
-log_change(struct records *rs, enum record_kind kind, uint32_t key)
+static struct change *
+find_change(const struct records *rs, enum record_kind kind, uint32_t key)
 {
     struct change *c;
 
     HMAP_FOR_EACH_WITH_HASH (c, hmap_node, key_hash(key), &rs->changed[kind]) {
         if (c->key == key) {
-            return;
+            return c;
         }
     }
-    c = xmalloc(sizeof *c);
+    return NULL;
+}
+
+/* Takes 'before', which the key had until now. */
+static void
+log_change(struct records *rs, enum record_kind kind, uint32_t key, struct record *before)
+{
+    if (find_change(rs, kind, key)) {
+        record_destroy(before);
+        return;
+    }
+    struct change *c = xmalloc(sizeof *c);
     c->key = key;
+    c->before = before;
     hmap_insert(&rs->changed[kind], &c->hmap_node, key_hash(key));
 }
 
@@ -91,11 +104,10 @@ records_put(struct records *rs, struct record *rec)
             return false;
         }
         hmap_replace(&rs->by_key[rec->kind], &old->hmap_node, &rec->hmap_node);
-        record_destroy(old);
     } else {
         hmap_insert(&rs->by_key[rec->kind], &rec->hmap_node, key_hash(rec->key));
     }
-    log_change(rs, rec->kind, rec->key);
+    log_change(rs, rec->kind, rec->key, old);
     return true;
 }
 
@@ -108,8 +120,7 @@ records_remove(struct records *rs, enum record_kind kind, uint32_t key)
         return false;
     }
     hmap_remove(&rs->by_key[kind], &r->hmap_node);
-    record_destroy(r);
-    log_change(rs, kind, key);
+    log_change(rs, kind, key, r);
     return true;
 }
 
@@ -182,6 +193,20 @@ records_changed(const struct records *rs, enum record_kind kind, size_t *n)
     return keys;
 }
 
+const struct record *
+records_before(const struct records *rs, enum record_kind kind, uint32_t key)
+{
+    const struct change *c = find_change(rs, kind, key);
+
+    return c ? c->before : records_find(rs, kind, key);
+}
+
+bool
+records_any_changed(const struct records *rs, enum record_kind kind)
+{
+    return !hmap_is_empty(&rs->changed[kind]);
+}
+
 bool
 records_any_changes(const struct records *rs)
 {
@@ -200,6 +225,7 @@ records_clear_changes(struct records *rs)
         struct change *c;
 
         HMAP_FOR_EACH_POP (c, hmap_node, &rs->changed[k]) {
+            record_destroy(c->before);
             free(c);
         }
     }

@@ -238,6 +238,9 @@ const struct rec_rule *records_rule(const struct records *, uint32_t id);
 /* The change log: keys of one kind touched since records_clear_changes(), in
  * no particular order; caller frees. */
 uint32_t *records_changed(const struct records *, enum record_kind, size_t *n);
+/* What a key had at the last records_clear_changes(); NULL: nothing. */
+const struct record *records_before(const struct records *, enum record_kind, uint32_t key);
+bool records_any_changed(const struct records *, enum record_kind);
 bool records_any_changes(const struct records *);
 void records_clear_changes(struct records *);
 

@@ -215,8 +215,17 @@ test_change_log(void **state)
     assert_false(records_remove(rs, RECORD_RULE, 9));
     assert_null(records_rule(rs, 9));
     assert_int_equal(n_changed(rs, RECORD_RULE), 1);
+    assert_true(records_any_changed(rs, RECORD_RULE));
+    assert_false(records_any_changed(rs, RECORD_SET));
+    assert_int_equal(records_before(rs, RECORD_RULE, 9)->key, 9);
     assert_null(records_parse(sample, rs)); /* Back again: still one key. */
     assert_int_equal(n_changed(rs, RECORD_RULE), 1);
+    assert_ptr_not_equal(records_before(rs, RECORD_RULE, 9), records_find(rs, RECORD_RULE, 9));
+    records_clear_changes(rs);
+    assert_ptr_equal(records_before(rs, RECORD_RULE, 9), records_find(rs, RECORD_RULE, 9));
+    assert_true(records_put(rs, &rec_identity_create(7777)->r));
+    assert_null(records_before(rs, RECORD_IDENTITY, 7777));
+    records_clear_changes(rs);
     assert_int_equal(n_changed(rs, RECORD_NODE), 0);
     records_destroy(rs);
 }

@@ -20,6 +20,9 @@ struct address {
 
 struct revocation {
     const struct records *records;
+    const struct learned *learned;
+    /* Made for the first connection that is judged: most zones that a change
+     * concerns have none, and this is an index of all that there is. */
     struct evaluate *evaluate;
     const struct rec_node *node; /* This node. */
     struct hmap reused;          /* struct address */
@@ -82,7 +85,7 @@ revocation_create(const struct records *records, const struct learned *learned,
 {
     struct revocation *rev = xzalloc(sizeof *rev);
     rev->records = records;
-    rev->evaluate = evaluate_create_learned(records, learned);
+    rev->learned = learned;
     rev->node = find_node(records, node_name);
     hmap_init(&rev->reused);
     add_networks(rev);
@@ -104,6 +107,16 @@ revocation_destroy(struct revocation *rev)
     bitmap_free(rev->zones);
     free(rev->subnets);
     free(rev);
+}
+
+static const struct evaluate *
+evaluator(const struct revocation *rev_)
+{
+    struct revocation *rev = CONST_CAST(struct revocation *, rev_);
+    if (!rev->evaluate) {
+        rev->evaluate = evaluate_create_learned(rev->records, rev->learned);
+    }
+    return rev->evaluate;
 }
 
 static bool
@@ -173,13 +186,13 @@ is_denied(const struct revocation *rev, const struct conntrack_entry *entry, uin
         .protocol = entry->protocol,
         .dst_port = port,
     };
-    struct evaluate_verdict verdict = evaluate(rev->evaluate, &tuple);
+    struct evaluate_verdict verdict = evaluate(evaluator(rev), &tuple);
     if (verdict.allow) {
         return false;
     }
-    return (denies(verdict.egress) && is_local(rev, evaluate_endpoint(rev->evaluate, &tuple.src)))
+    return (denies(verdict.egress) && is_local(rev, evaluate_endpoint(evaluator(rev), &tuple.src)))
            || (denies(verdict.ingress)
-               && is_local(rev, evaluate_endpoint(rev->evaluate, &tuple.dst)));
+               && is_local(rev, evaluate_endpoint(evaluator(rev), &tuple.dst)));
 }
 
 static bool
@@ -231,8 +244,8 @@ revocation_judge(const struct revocation *rev, const struct conntrack_entry *ent
     if (!rev->node || !bitmap_is_set(rev->zones, entry->zone)) {
         return REVOCATION_KEEP;
     }
-    const struct rec_endpoint *src = evaluate_endpoint(rev->evaluate, &entry->orig.src);
-    const struct rec_endpoint *dst = evaluate_endpoint(rev->evaluate, &entry->orig.dst);
+    const struct rec_endpoint *src = evaluate_endpoint(evaluator(rev), &entry->orig.src);
+    const struct rec_endpoint *dst = evaluate_endpoint(evaluator(rev), &entry->orig.dst);
     if ((!is_local(rev, src) && !is_local(rev, dst)) || is_gone(rev, &entry->orig.src, src)
         || is_gone(rev, &entry->orig.dst, dst)) {
         return REVOCATION_STALE;
@@ -327,7 +340,7 @@ is_kept_by_domains(const struct revocation *rev, const struct conntrack_entry *e
         .protocol = entry->protocol,
         .dst_port = entry->orig.dst_port,
     };
-    const struct rec_rule *rule = evaluate(rev->evaluate, &tuple).egress;
+    const struct rec_rule *rule = evaluate(evaluator(rev), &tuple).egress;
     return rule && rule->r.key == (uint32_t) (entry->label >> 32) && revocation_allows(rev, entry);
 }
 

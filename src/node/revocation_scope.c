@@ -43,7 +43,6 @@ struct given_up {
 
 struct revocation_scope {
     char *node_name;
-    struct records *was; /* As of the last look. */
     bool looked;
     bool may_allow; /* The last look. */
     struct hmap given_up;
@@ -58,10 +57,10 @@ struct revocation_scope {
 /* One look. */
 struct look {
     struct revocation_scope *scope;
-    const struct records *was, *now;
-    struct hmap lost;     /* Sets that an identity in use is no longer in. */
-    struct hmap gained;   /* ... is newly in. */
-    struct hmap networks; /* VNIs of rules that take something away. */
+    const struct records *now; /* And, by its log, what was. */
+    struct hmap lost;          /* Sets that an identity in use is no longer in. */
+    struct hmap gained;        /* ... is newly in. */
+    struct hmap networks;      /* VNIs of rules that take something away. */
 };
 
 /* --- Sets of numbers -------------------------------------------------------------- */
@@ -105,7 +104,6 @@ revocation_scope_create(const char *node_name)
 {
     struct revocation_scope *scope = xzalloc(sizeof *scope);
     scope->node_name = xstrdup(node_name);
-    scope->was = records_create();
     hmap_init(&scope->given_up);
     scope->zones = bitmap_allocate(UINT16_MAX + 1);
     return scope;
@@ -126,7 +124,6 @@ revocation_scope_destroy(struct revocation_scope *scope)
     if (scope) {
         forget_given_up(scope);
         hmap_destroy(&scope->given_up);
-        records_destroy(scope->was);
         bitmap_free(scope->zones);
         free(scope->reused);
         free(scope->node_name);
@@ -226,13 +223,36 @@ set_has(const struct rec_set *set, uint32_t identity)
            && bsearch(&identity, set->identities, set->n_identities, sizeof identity, compare_ids);
 }
 
+static const struct rec_endpoint *
+endpoint_before(const struct records *now, uint32_t key)
+{
+    return (const struct rec_endpoint *) records_before(now, RECORD_ENDPOINT, key);
+}
+
+static const struct rec_set *
+set_before(const struct records *now, uint32_t key)
+{
+    return (const struct rec_set *) records_before(now, RECORD_SET, key);
+}
+
 /* Identities of the endpoints that were there: only they have connections. */
 static void
-find_identities_in_use(const struct records *was, struct hmap *identities)
+find_identities_in_use(const struct records *now, struct hmap *identities)
 {
     hmap_init(identities);
+    size_t n;
+    uint32_t *changed = records_changed(now, RECORD_ENDPOINT, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct rec_endpoint *was = endpoint_before(now, changed[i]);
+        if (was) {
+            add_number(identities, was->identity);
+        }
+    }
+    free(changed);
+    /* Those of changed endpoints, too: they may be in use now only, which is
+     * too much, and never too little. */
     const struct record *r;
-    for (r = records_first(was, RECORD_ENDPOINT); r; r = records_next(was, r)) {
+    for (r = records_first(now, RECORD_ENDPOINT); r; r = records_next(now, r)) {
         add_number(identities, ((const struct rec_endpoint *) r)->identity);
     }
 }
@@ -256,9 +276,9 @@ look_at_sets(struct look *look)
     uint32_t *keys = records_changed(look->now, RECORD_SET, &n);
     struct hmap in_use;
     if (n) {
-        find_identities_in_use(look->was, &in_use);
+        find_identities_in_use(look->now, &in_use);
         for (size_t i = 0; i < n; i++) {
-            const struct rec_set *was = records_set(look->was, keys[i]);
+            const struct rec_set *was = set_before(look->now, keys[i]);
             const struct rec_set *now = records_set(look->now, keys[i]);
             if (differs(was, now, &in_use)) {
                 add_number(&look->lost, keys[i]);
@@ -278,7 +298,7 @@ look_at_move(struct look *look, uint32_t from, uint32_t to)
 {
     const struct record *r;
     for (r = records_first(look->now, RECORD_SET); r; r = records_next(look->now, r)) {
-        bool had = set_has(records_set(look->was, r->key), from);
+        bool had = set_has(set_before(look->now, r->key), from);
         bool has = set_has((const struct rec_set *) r, to);
         if (had && !has) {
             add_number(&look->lost, r->key);
@@ -316,7 +336,7 @@ add_move(struct hmap *moves, uint32_t from, uint32_t to)
 static void
 look_at_endpoint(struct look *look, struct hmap *moves, uint32_t key)
 {
-    const struct rec_endpoint *was = records_endpoint(look->was, key);
+    const struct rec_endpoint *was = endpoint_before(look->now, key);
     const struct rec_endpoint *now = records_endpoint(look->now, key);
     look->scope->may_allow = look->scope->may_allow || was;
     if (!is_same_endpoint(was, now)) {
@@ -337,7 +357,7 @@ look_at_endpoints(struct look *look)
     struct hmap moves = HMAP_INITIALIZER(&moves);
     for (size_t i = 0; i < n; i++) {
         look_at_endpoint(look, &moves, keys[i]);
-        give_up(look->scope, records_endpoint(look->was, keys[i]),
+        give_up(look->scope, endpoint_before(look->now, keys[i]),
                 records_endpoint(look->now, keys[i]));
     }
     for (size_t i = 0; i < n; i++) {
@@ -363,7 +383,7 @@ look_at_places(struct look *look)
         size_t n;
         uint32_t *keys = records_changed(look->now, kinds[k], &n);
         for (size_t i = 0; i < n; i++) {
-            const struct record *was = records_find(look->was, kinds[k], keys[i]);
+            const struct record *was = records_before(look->now, kinds[k], keys[i]);
             const struct record *now = records_find(look->now, kinds[k], keys[i]);
             if (was && (kinds[k] == RECORD_NODE || now) && !(now && record_equal(was, now))) {
                 look->scope->all = true;
@@ -392,7 +412,8 @@ look_at_rules(struct look *look)
     size_t n;
     uint32_t *keys = records_changed(look->now, RECORD_RULE, &n);
     for (size_t i = 0; i < n; i++) {
-        const struct rec_rule *was = records_rule(look->was, keys[i]);
+        const struct rec_rule *was = (const struct rec_rule *) records_before(
+            look->now, RECORD_RULE, keys[i]);
         const struct rec_rule *now = records_rule(look->now, keys[i]);
         if (was && now && record_equal(&was->r, &now->r)) {
             continue;
@@ -435,6 +456,28 @@ look_at_users_of_sets(struct look *look)
 
 /* --- The answer ----------------------------------------------------------------------------- */
 
+/* The id of this node; 0: no record. */
+static uint32_t
+find_own_node(const struct revocation_scope *scope, const struct records *now)
+{
+    const struct record *r;
+    for (r = records_first(now, RECORD_NODE); r; r = records_next(now, r)) {
+        if (!strcmp(((const struct rec_node *) r)->name, scope->node_name)) {
+            return r->key;
+        }
+    }
+    return 0;
+}
+
+static void
+add_zone_of(struct revocation_scope *scope, const struct rec_network *net)
+{
+    if (net) {
+        bitmap_set1(scope->zones, net->zone);
+        bitmap_set1(scope->zones, ZONE_BETWEEN);
+    }
+}
+
 /* Rules are enforced where their subjects are. */
 static void
 add_zones(struct look *look)
@@ -444,62 +487,20 @@ add_zones(struct look *look)
         scope->all = true;
         return;
     }
+    uint32_t own = find_own_node(scope, look->now);
     const struct record *r;
-    for (r = records_first(look->now, RECORD_ENDPOINT); r; r = records_next(look->now, r)) {
+    for (r = records_first(look->now, RECORD_ENDPOINT); own && r; r = records_next(look->now, r)) {
         const struct rec_endpoint *endpoint = (const struct rec_endpoint *) r;
-        const struct rec_node *node = records_node(look->now, endpoint->node);
-        const struct rec_network *net = records_network(look->now, endpoint->vni);
-        if (node && net && has_number(&look->networks, endpoint->vni)
-            && !strcmp(node->name, scope->node_name)) {
-            bitmap_set1(scope->zones, net->zone);
-            bitmap_set1(scope->zones, ZONE_BETWEEN);
+        if (endpoint->node == own && has_number(&look->networks, endpoint->vni)) {
+            add_zone_of(scope, records_network(look->now, endpoint->vni));
         }
     }
-}
-
-static void
-remember_all(struct revocation_scope *scope, const struct records *now)
-{
-    for (enum record_kind kind = 0; kind < N_RECORD_KINDS; kind++) {
-        const struct record *r;
-        for (r = records_first(now, kind); r; r = records_next(now, r)) {
-            records_put(scope->was, record_clone(r));
-        }
-    }
-    records_clear_changes(scope->was);
-}
-
-static void
-remember_changes(struct revocation_scope *scope, const struct records *now)
-{
-    for (enum record_kind kind = 0; kind < N_RECORD_KINDS; kind++) {
-        size_t n;
-        uint32_t *keys = records_changed(now, kind, &n);
-        for (size_t i = 0; i < n; i++) {
-            const struct record *r = records_find(now, kind, keys[i]);
-            if (r) {
-                records_put(scope->was, record_clone(r));
-            } else {
-                records_remove(scope->was, kind, keys[i]);
-            }
-        }
-        free(keys);
-    }
-    records_clear_changes(scope->was);
-}
-
-static bool
-any_changed(const struct records *records, enum record_kind kind)
-{
-    size_t n;
-    free(records_changed(records, kind, &n));
-    return n > 0;
 }
 
 static void
 look_at_changes(struct revocation_scope *scope, const struct records *now)
 {
-    struct look look = { .scope = scope, .was = scope->was, .now = now };
+    struct look look = { .scope = scope, .now = now };
     hmap_init(&look.lost);
     hmap_init(&look.gained);
     hmap_init(&look.networks);
@@ -519,15 +520,14 @@ look_at_changes(struct revocation_scope *scope, const struct records *now)
 void
 revocation_scope_look(struct revocation_scope *scope, const struct records *now)
 {
-    scope->may_allow = any_changed(now, RECORD_RULE) || any_changed(now, RECORD_SET)
-                       || any_changed(now, RECORD_NODE);
+    scope->may_allow = records_any_changed(now, RECORD_RULE)
+                       || records_any_changed(now, RECORD_SET)
+                       || records_any_changed(now, RECORD_NODE);
     if (!scope->looked) {
-        remember_all(scope, now);
         scope->looked = true;
         scope->all = true;
     } else if (records_any_changes(now)) {
         look_at_changes(scope, now);
-        remember_changes(scope, now);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Which conntrack zones a change of the records may take allows away from.
  *
- * Pure.  It keeps the records of the last look, and from the change log says
- * where a connection that was allowed may be denied now.  It may say too much,
+ * Pure.  From the change log of the records, which is to begin where the last look
+ * ended, it says where a connection that was allowed may be denied now.  It may say too much,
  * never too little (the unit test asks the evaluator before and after each
  * step of random scripts).  What can only add allows says nothing: endpoints
  * that come or go, a new rule that allows, an isolation that ends, a node or a
@@ -17,7 +17,7 @@ struct revocation_scope;
 struct revocation_scope *revocation_scope_create(const char *node_name);
 void revocation_scope_destroy(struct revocation_scope *);
 
-/* Takes over the change log of 'records', which stays the caller's. */
+/* Takes over the change log of 'records', which stays the caller's to clear. */
 void revocation_scope_look(struct revocation_scope *, const struct records *records);
 
 /* May the last look have allowed something that was denied before, or given an

@@ -52,6 +52,8 @@ struct agent {
     uint64_t generation; /* Of 'records'. */
     unsigned int store_seen;
     bool known; /* 'records' are a desired state. */
+    bool
+        surroundings_known; /* The gateway and the underlay have been told of nodes and networks. */
 
     struct ovs_config *ovs_config;
     struct cni_server *cni;
@@ -477,7 +479,10 @@ read_desired(struct agent *agent)
         VLOG_INFO("desired state known: generation %" PRIu64, agent->generation);
         agent->known = true;
     }
-    if (agent->known && records_any_changes(agent->records)) {
+    if (agent->known
+        && (!agent->surroundings_known || records_any_changed(agent->records, RECORD_NODE)
+            || records_any_changed(agent->records, RECORD_NETWORK))) {
+        agent->surroundings_known = true;
         configure_gateway(agent);
         configure_underlay(agent);
     }
