@@ -14,6 +14,9 @@
 
 VLOG_DEFINE_THIS_MODULE(conditions);
 
+/* When a rack of nodes goes, each of their pods has a problem. */
+static struct vlog_rate_limit problem_rl = VLOG_RATE_LIMIT_INIT(60, 120);
+
 struct conditions {
     struct object_store *objects;
     struct sset bad;   /* "KIND/NAMESPACE/NAME" of objects whose condition is False. */
@@ -213,7 +216,7 @@ set_problem(struct conditions *conditions, const struct compile_problem *p, stru
                       wall);
     }
     if (sset_add(&conditions->bad, key)) {
-        VLOG_WARN("%s: %s: %s", key, p->reason, p->message);
+        VLOG_WARN_RL(&problem_rl, "%s: %s: %s", key, p->reason, p->message);
     }
     sset_add_and_free(seen, key);
 }
@@ -234,6 +237,14 @@ set_ready(struct conditions *conditions, const char *key, long long wall)
     free(kind_text);
     free(ns_name);
     return found;
+}
+
+static void
+clear_problem(struct conditions *conditions, const char *key, long long wall)
+{
+    if (set_ready(conditions, key, wall)) {
+        VLOG_INFO_RL(&problem_rl, "%s: the problem is gone", key);
+    }
 }
 
 void
@@ -269,12 +280,37 @@ conditions_update(struct conditions *conditions, const struct compile_problem *p
     }
     SSET_FOR_EACH_SAFE (key, next, &conditions->bad) {
         if (!sset_contains(&seen, key)) {
-            if (set_ready(conditions, key, wall)) {
-                VLOG_INFO("%s: the problem is gone", key);
-            }
+            clear_problem(conditions, key, wall);
             sset_delete(&conditions->bad, SSET_NODE_FROM_NAME(key));
         }
     }
     greet_fresh(conditions, &seen, wall);
     sset_destroy(&seen);
+}
+
+void
+conditions_update_some(struct conditions *conditions, const struct sset *keys,
+                       const struct compile *compile, long long wall)
+{
+    struct sset seen = SSET_INITIALIZER(&seen);
+    const char *key;
+    SSET_FOR_EACH (key, keys) {
+        const struct compile_problem *problem = compile_find_problem(compile, key);
+        if (problem) {
+            set_problem(conditions, problem, &seen, wall);
+        } else if (sset_find_and_delete(&conditions->bad, key)) {
+            clear_problem(conditions, key, wall);
+        }
+    }
+    greet_fresh(conditions, &seen, wall);
+    sset_destroy(&seen);
+}
+
+char *
+conditions_key(const struct resource_kind *kind, const char *ns, const char *name)
+{
+    char *kind_text = kind_name(kind);
+    char *key = object_key(kind_text, ns, name);
+    free(kind_text);
+    return key;
 }

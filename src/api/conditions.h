@@ -33,6 +33,16 @@ void conditions_note(struct conditions *, const struct object_event *);
 void conditions_update(struct conditions *, const struct compile_problem *, size_t n,
                        long long wall);
 
+/* The same for the objects of 'keys' alone: every one that was written or whose
+ * problem changed since the last update.  'compile' knows the problems. */
+struct compile;
+struct sset;
+void conditions_update_some(struct conditions *, const struct sset *keys, const struct compile *,
+                            long long wall);
+/* What such keys are, malloc'd; also of compile's problems. */
+struct resource_kind;
+char *conditions_key(const struct resource_kind *, const char *ns, const char *name);
+
 /* A copy of 'object' with a condition set in status.conditions; NULL if it
  * says just that already. */
 json_t *condition_apply(const json_t *object, const char *type, bool status, const char *reason,

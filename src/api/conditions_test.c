@@ -7,8 +7,11 @@
 
 #include "base/test.h"
 #include "compile/compile.h"
+#include "model/objects.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "sources/object_store.h"
+#include "sset.h"
 #include "util.h"
 
 static const struct resource_kind *
@@ -166,6 +169,89 @@ test_groups_are_greeted(void **state OVS_UNUSED)
     object_store_destroy(objects);
 }
 
+static void
+set_pod_on_unknown_node(struct compile *compile, const char *name)
+{
+    char *text = xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":"
+                           "\"%s\",\"namespace\":\"x\",\"uid\":\"u-%s\"},\"spec\":"
+                           "{\"nodeName\":\"n\",\"containers\":[{\"name\":\"c\"}]}}",
+                           name, name);
+    json_t *json = json_loads(text, 0, NULL);
+    struct field_errors errors;
+    field_errors_init(&errors);
+    struct k8s_pod *pod = k8s_pod_decode(json, &errors);
+    assert_non_null(pod);
+    compile_set_pod(compile, pod);
+    field_errors_uninit(&errors);
+    json_decref(json);
+    free(text);
+}
+
+static void
+set_namespace(struct compile *compile, const char *name)
+{
+    json_t *json = json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "Namespace",
+                             "metadata", "name", name);
+    struct field_errors errors;
+    field_errors_init(&errors);
+    struct k8s_namespace *ns = k8s_namespace_decode(json, &errors);
+    assert_non_null(ns);
+    compile_set_namespace(compile, ns);
+    field_errors_uninit(&errors);
+    json_decref(json);
+}
+
+/* Only what was written or whose problem changed is looked at, and the outcome
+ * is that of a look at everything. */
+static void
+test_some_of_many(void **state OVS_UNUSED)
+{
+    struct object_store *objects = object_store_create(0);
+    struct conditions *conditions = conditions_create(objects);
+    struct sset keys = SSET_INITIALIZER(&keys);
+    struct compile_config config;
+    struct in6_addr vtep = in6_addr_mapped_ipv4(htonl(0x0a000001));
+    compile_config_default(&config);
+    struct compile *compile = compile_create(&config);
+    create_pod(objects, "a", "{}");
+    create_pod(objects, "b", "{}");
+    set_namespace(compile, "x");
+    set_pod_on_unknown_node(compile, "a");
+    set_pod_on_unknown_node(compile, "b");
+
+    compile_run(compile);
+    compile_take_problem_changes(compile, &keys);
+    sset_find_and_delete(&keys, "Pod/x/b");
+    conditions_update_some(conditions, &keys, compile, 0);
+    char *text = condition_text(objects, "a", 0);
+    assert_non_null(strstr(text, "False"));
+    free(text);
+    assert_condition(objects, "b", 0, "none");
+
+    sset_clear(&keys);
+    compile_run(compile);
+    compile_take_problem_changes(compile, &keys);
+    assert_true(sset_is_empty(&keys)); /* Nothing changed. */
+
+    sset_add(&keys, "Pod/x/b"); /* As if it was written. */
+    compile_set_node(compile, "n", &vtep, &vtep, 1);
+    compile_run(compile);
+    compile_take_problem_changes(compile, &keys);
+    assert_true(sset_contains(&keys, "Pod/x/a"));
+    conditions_update_some(conditions, &keys, compile, 0);
+    uint64_t version = object_store_version(objects);
+    text = condition_text(objects, "a", 0);
+    size_t n;
+    const struct compile_problem *problems = compile_problems(compile, &n);
+    conditions_update(conditions, problems, n, 0);
+    assert_int_equal(object_store_version(objects), version);
+    free(text);
+    sset_destroy(&keys);
+    compile_destroy(compile);
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
 int
 main(void)
 {
@@ -174,6 +260,7 @@ main(void)
         cmocka_unit_test(test_conditions_of_an_earlier_life),
         cmocka_unit_test(test_groups_are_greeted),
         cmocka_unit_test(test_object_comes_again),
+        cmocka_unit_test(test_some_of_many),
     };
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

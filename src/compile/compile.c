@@ -363,7 +363,6 @@ compile_run(struct compile *c)
         restore_end(c);
     }
     selection_flush(&c->selection);
-    problems_sort(&c->problems);
 }
 
 struct records *
@@ -375,8 +374,28 @@ compile_records(struct compile *c)
 const struct compile_problem *
 compile_problems(const struct compile *c, size_t *n)
 {
-    *n = c->problems.n;
-    return c->problems.sorted;
+    struct problems *problems = CONST_CAST(struct problems *, &c->problems);
+
+    problems_sort(problems);
+    *n = problems->n;
+    return problems->sorted;
+}
+
+const struct compile_problem *
+compile_find_problem(const struct compile *c, const char *key)
+{
+    return problem_find(&c->problems, key);
+}
+
+void
+compile_take_problem_changes(struct compile *c, struct sset *keys)
+{
+    const char *key;
+
+    SSET_FOR_EACH (key, &c->problems.touched) {
+        sset_add(keys, key);
+    }
+    sset_clear(&c->problems.touched);
 }
 
 uint32_t

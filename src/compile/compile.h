@@ -86,6 +86,11 @@ struct compile_problem {
 };
 /* Borrowed until the next compile_run(); sorted by kind, namespace, name. */
 const struct compile_problem *compile_problems(const struct compile *, size_t *n);
+/* The problem of one object, "KIND/NAMESPACE/NAME"; NULL if it has none. */
+const struct compile_problem *compile_find_problem(const struct compile *, const char *key);
+/* Adds to 'keys' the objects whose problem came, changed or went since the last call. */
+struct sset;
+void compile_take_problem_changes(struct compile *, struct sset *keys);
 
 /* Endpoint id of a pod, 0 if it has none. */
 uint32_t compile_endpoint_of(const struct compile *, const char *ns, const char *name);

@@ -4,19 +4,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "util.h"
+
+static char *
+key_of(const struct compile_problem *p)
+{
+    return xasprintf("%s/%s/%s", p->kind, p->namespace_, p->name);
+}
+
+static void
+touch(struct problems *problems, const struct problem *problem)
+{
+    problems->changed = true;
+    sset_add_and_free(&problems->touched, key_of(&problem->p));
+}
 
 void
 problems_init(struct problems *problems)
 {
     *problems = (struct problems){ .changed = false };
-    ovs_list_init(&problems->all);
+    hmap_init(&problems->all);
+    sset_init(&problems->touched);
 }
 
 static void
-problem_destroy(struct problem *problem)
+problem_destroy(struct problems *problems, struct problem *problem)
 {
-    ovs_list_remove(&problem->list_node);
+    hmap_remove(&problems->all, &problem->hmap_node);
     free(CONST_CAST(char *, problem->p.namespace_));
     free(CONST_CAST(char *, problem->p.name));
     free(CONST_CAST(char *, problem->p.message));
@@ -28,9 +43,11 @@ problems_uninit(struct problems *problems)
 {
     struct problem *problem, *next;
 
-    LIST_FOR_EACH_SAFE (problem, next, list_node, &problems->all) {
-        problem_destroy(problem);
+    HMAP_FOR_EACH_SAFE (problem, next, hmap_node, &problems->all) {
+        problem_destroy(problems, problem);
     }
+    hmap_destroy(&problems->all);
+    sset_destroy(&problems->touched);
     free(problems->sorted);
 }
 
@@ -58,8 +75,10 @@ problem_set(struct problems *problems, struct problem **slot, const char *kind, 
         .reason = reason,
         .message = message,
     };
-    ovs_list_push_back(&problems->all, &problem->list_node);
-    problems->changed = true;
+    char *key = key_of(&problem->p);
+    hmap_insert(&problems->all, &problem->hmap_node, hash_string(key, 0));
+    free(key);
+    touch(problems, problem);
     *slot = problem;
 }
 
@@ -67,10 +86,26 @@ void
 problem_clear(struct problems *problems, struct problem **slot)
 {
     if (*slot) {
-        problem_destroy(*slot);
+        touch(problems, *slot);
+        problem_destroy(problems, *slot);
         *slot = NULL;
-        problems->changed = true;
     }
+}
+
+const struct compile_problem *
+problem_find(const struct problems *problems, const char *key)
+{
+    const struct problem *problem;
+
+    HMAP_FOR_EACH_WITH_HASH (problem, hmap_node, hash_string(key, 0), &problems->all) {
+        char *own = key_of(&problem->p);
+        bool found = !strcmp(own, key);
+        free(own);
+        if (found) {
+            return &problem->p;
+        }
+    }
+    return NULL;
 }
 
 static int
@@ -93,9 +128,9 @@ problems_sort(struct problems *problems)
         return;
     }
     problems->changed = false;
-    problems->n = ovs_list_size(&problems->all);
+    problems->n = hmap_count(&problems->all);
     problems->sorted = xrealloc(problems->sorted, (problems->n + 1) * sizeof *problems->sorted);
-    LIST_FOR_EACH (problem, list_node, &problems->all) {
+    HMAP_FOR_EACH (problem, hmap_node, &problems->all) {
         problems->sorted[i++] = problem->p;
     }
     qsort(problems->sorted, problems->n, sizeof *problems->sorted, compare_problems);

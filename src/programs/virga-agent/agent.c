@@ -41,6 +41,7 @@ enum {
     VXLAN_PORT = 4789,   /* RFC 7348. */
     VXLAN_OVERHEAD = 50, /* Outer IPv4, UDP, VXLAN, inner Ethernet. */
     HEARTBEAT_MS = 5000,
+    STATUSES_PER_S = 1000, /* Of all nodes together, besides heartbeats. */
 };
 
 struct agent {
@@ -81,6 +82,8 @@ struct agent {
     uint64_t told_applied, told_stats;
     bool told_ready;
     char *told_message;
+    long long int tell_at; /* News wait until then. */
+    bool problems_news;    /* policy_problems_run() had some. */
 
     char *message; /* Why not ready; "" if it is. */
 };
@@ -573,6 +576,15 @@ look_at_node(struct agent *agent)
     agent->addresses = host_links_addresses(&agent->vtep, GATEWAY_PORT, &agent->n_addresses);
 }
 
+/* Each change of the desired state is news on every node: the more nodes there
+ * are, the more of it one row has to sum up. */
+static long long int
+status_pause(const struct agent *agent)
+{
+    long long int ms = records_count(agent->records, RECORD_NODE) * 1000 / STATUSES_PER_S;
+    return MIN(ms, HEARTBEAT_MS);
+}
+
 static void
 tell_status(struct agent *agent)
 {
@@ -593,6 +605,8 @@ tell_status(struct agent *agent)
     agent->told_applied = status.applied;
     agent->told_stats = status.stats_applied;
     agent->told_ready = status.ready;
+    agent->tell_at = time_msec() + status_pause(agent);
+    agent->problems_news = false;
     free(agent->told_message);
     agent->told_message = xstrdup(agent->message);
 }
@@ -615,8 +629,9 @@ report(struct agent *agent)
         look_at_node(agent);
     }
     update_message(agent);
-    bool problems = policy_problems_run(agent->policy_problems);
-    if (heartbeat || problems || has_news(agent)) {
+    agent->problems_news |= policy_problems_run(agent->policy_problems);
+    bool news = agent->problems_news || has_news(agent);
+    if (heartbeat || (news && time_msec() >= agent->tell_at)) {
         tell_status(agent);
     }
 }
@@ -664,5 +679,8 @@ agent_wait(struct agent *agent)
     underlay_wait(agent->underlay);
     collector_wait(agent->collector);
     revoke_edge_wait(agent->revoke_edge, agent->revoke);
+    if (agent->problems_news || has_news(agent)) {
+        poll_timer_wait_until(agent->tell_at);
+    }
     poll_timer_wait_until(agent->heartbeat_at);
 }

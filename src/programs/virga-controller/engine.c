@@ -25,6 +25,7 @@
 #include "programs/virga-controller/outbox.h"
 #include "simap.h"
 #include "sources/object_store.h"
+#include "sset.h"
 #include "store/store.h"
 #include "timeval.h"
 #include "util.h"
@@ -34,6 +35,7 @@ VLOG_DEFINE_THIS_MODULE(engine);
 
 enum {
     ROUND_MS = 20,        /* Requests are taken for this long, then written. */
+    NODES_SHARE = 20,     /* A look at all nodes may take a twentieth of the time. */
     MAX_SETTLE_STEPS = 4, /* Compile, write conditions, compile ... */
 };
 
@@ -55,8 +57,11 @@ struct engine {
     struct identity_names *names;
     struct virga_views *views;
     bool dirty;               /* Objects or nodes changed since compile_run(). */
+    bool conditions_known;    /* Conditions were those of all problems. */
+    struct sset touched;      /* Objects written since (conditions_key()). */
     uint64_t ticket;          /* Of the last put. */
     unsigned int nodes_seqno; /* store_seqno() when nodes were read. */
+    long long int nodes_at;   /* They are not read again before this. */
     char *counters;           /* As last put. */
 };
 
@@ -78,6 +83,7 @@ engine_create(struct store *store, struct mailbox *requests,
     engine->requests = requests;
     engine->outbox = outbox_create(send, aux);
     engine->objects = object_store_create(0);
+    sset_init(&engine->touched);
     engine->rest = rest_create(engine->objects, on_reply, engine);
     return engine;
 }
@@ -191,6 +197,8 @@ start_leading(struct engine *engine)
     engine->lost = store_lost(engine->store);
     engine->ticket = 0;
     engine->dirty = true;
+    engine->conditions_known = false;
+    engine->nodes_at = 0;
     compile_config_default(&config);
     engine->compile = compile_create(&config);
     store_each_object(engine->store, restore_object, engine);
@@ -236,6 +244,7 @@ stop_leading(struct engine *engine)
     policy_status_destroy(engine->policies);
     identity_names_destroy(engine->names);
     compile_destroy(engine->compile);
+    sset_clear(&engine->touched);
     free(engine->counters);
     engine->views = NULL;
     engine->conditions = NULL;
@@ -255,6 +264,7 @@ engine_destroy(struct engine *engine)
         rest_destroy(engine->rest);
         object_store_destroy(engine->objects);
         outbox_destroy(engine->outbox);
+        sset_destroy(&engine->touched);
         free(engine);
     }
 }
@@ -307,6 +317,8 @@ on_object_event(const struct object_event *event, void *engine_)
     engine->dirty = true;
     policy_status_note(engine->policies, event);
     conditions_note(engine->conditions, event);
+    sset_add_and_free(&engine->touched,
+                      conditions_key(event->kind, event->namespace_, event->name));
     rest_event(engine->rest, event);
 }
 
@@ -339,16 +351,20 @@ node_gone(const char *name, void *engine_)
     engine->dirty = true;
 }
 
+/* Whatever is written to the database leads here, so with many nodes one look
+ * at all of them waits until it costs a small share of the time. */
 static void
 run_nodes(struct engine *engine, long long now)
 {
     unsigned int seqno = store_seqno(engine->store);
     policy_status_committed(engine->policies, store_committed(engine->store),
                             store_generation(engine->store), now);
-    if (seqno == engine->nodes_seqno && now < node_objects_next(engine->nodes)
-        && now < policy_status_next(engine->policies)) {
+    if (now < engine->nodes_at
+        || (seqno == engine->nodes_seqno && now < node_objects_next(engine->nodes)
+            && now < policy_status_next(engine->policies))) {
         return;
     }
+    long long began_us = time_usec();
     engine->nodes_seqno = seqno;
     node_objects_begin(engine->nodes, now, time_wall_msec());
     node_problems_begin(engine->problems);
@@ -357,6 +373,7 @@ run_nodes(struct engine *engine, long long now)
     node_objects_end(engine->nodes, node_gone, engine);
     engine->dirty |= node_problems_end(engine->problems);
     policy_status_end(engine->policies);
+    engine->nodes_at = now + NODES_SHARE * (time_usec() - began_us) / 1000;
 }
 
 /* --- Rounds ---------------------------------------------------------------------- */
@@ -409,18 +426,37 @@ put_results(struct engine *engine)
     ds_destroy(&counters);
 }
 
+/* All problems once; from then on what may have changed.  Problems that nodes
+ * tell are rare, and while there are any all is looked at. */
+static void
+update_conditions(struct engine *engine)
+{
+    struct sset keys = SSET_INITIALIZER(&keys);
+    long long wall = time_wall_msec();
+    size_t n, n_of_nodes;
+    sset_swap(&keys, &engine->touched);
+    compile_take_problem_changes(engine->compile, &keys);
+    node_problems_join(engine->problems, NULL, 0, &n_of_nodes);
+    if (engine->conditions_known && !n_of_nodes) {
+        conditions_update_some(engine->conditions, &keys, engine->compile, wall);
+    } else {
+        const struct compile_problem *problems = compile_problems(engine->compile, &n);
+        problems = node_problems_join(engine->problems, problems, n, &n);
+        conditions_update(engine->conditions, problems, n, wall);
+    }
+    engine->conditions_known = !n_of_nodes;
+    sset_destroy(&keys);
+}
+
 /* Conditions are changes of objects, which compile again; the second time
  * nothing comes of it. */
 static void
 settle(struct engine *engine)
 {
     for (int i = 0; engine->dirty && i < MAX_SETTLE_STEPS; i++) {
-        size_t n;
         engine->dirty = false;
         compile_run(engine->compile);
-        const struct compile_problem *problems = compile_problems(engine->compile, &n);
-        problems = node_problems_join(engine->problems, problems, n, &n);
-        conditions_update(engine->conditions, problems, n, time_wall_msec());
+        update_conditions(engine);
         put_results(engine);
     }
     policy_status_put(engine->policies, engine->ticket);
@@ -460,7 +496,8 @@ is_behind_store(const struct engine *engine)
            || outbox_may_release(engine->outbox, store_committed(store))
            || (engine->leading
                && (engine->dirty || store_lost(store) != engine->lost
-                   || store_seqno(store) != engine->nodes_seqno));
+                   || (store_seqno(store) != engine->nodes_seqno
+                       && time_msec() >= engine->nodes_at)));
 }
 
 void
@@ -474,8 +511,10 @@ engine_wait(struct engine *engine)
     long long next = rest_next(engine->rest);
     if (engine->leading) {
         next = MIN(next, virga_views_next(engine->views));
-        next = MIN(next, node_objects_next(engine->nodes));
-        next = MIN(next, policy_status_next(engine->policies));
+        long long nodes = MIN(node_objects_next(engine->nodes),
+                              policy_status_next(engine->policies));
+        nodes = store_seqno(engine->store) != engine->nodes_seqno ? 0 : nodes;
+        next = MIN(next, MAX(nodes, engine->nodes_at));
     }
     if (next != LLONG_MAX) {
         poll_timer_wait_until(next);
