@@ -3,6 +3,8 @@
  *   RECEIVED --the lowering got what it teaches--> FED --the switch ran--> SENT
  *     --confirmed--> CONFIRMED --a round of revalidation begins--> ROUND --ends--> on
  *
+ * A round that began with the change is often over before it can be asked for, and
+ * the next comes half a second later; so that wait is ROUND_MAX_MS at most.
  * All wait in one list, in order; whatever state one is in, after HOLD_MAX_MS
  * it goes on.  A second answer with the same addresses waits too as long as any
  * is in the list. */
@@ -33,6 +35,7 @@ VLOG_DEFINE_THIS_MODULE(resolver);
 
 enum {
     HOLD_MAX_MS = 300,
+    ROUND_MAX_MS = 20,
     HELD_MAX = 1000, /* Answers; more go on at once. */
     RENEW_MS = DNS_HOLD_S * 1000 / 5,
     SAVE_MS = 1000,
@@ -249,16 +252,17 @@ is_round_over(struct resolver *r)
 }
 
 static void
-advance(struct resolver *r, struct held *h, bool round_over)
+advance(struct resolver *r, struct held *h, bool round_over, long long int now)
 {
     if (h->state == FED) {
         h->state = SENT;
         h->target = ofswitch_epoch(r->sw);
     }
     if (h->state == ROUND && round_over) {
-        h->deadline = 0;
+        h->deadline = now;
     } else if (h->state == SENT && ofswitch_confirmed(r->sw) >= h->target) {
         h->state = CONFIRMED;
+        h->deadline = MIN(h->deadline, now + ROUND_MAX_MS);
     }
 }
 
@@ -286,9 +290,9 @@ let_go_all(struct resolver *r, long long int now)
     bool round_over = is_round_over(r);
     struct held *h;
     LIST_FOR_EACH_SAFE (h, list_node, &r->held) {
-        advance(r, h, round_over);
+        advance(r, h, round_over, now);
         if (now >= h->deadline) {
-            r->n_late += h->deadline > 0;
+            r->n_late += h->state < CONFIRMED;
             let_go(r, h);
         }
     }
