@@ -155,10 +155,13 @@ run_sync(struct virga_views *views, struct waiting *w, long long now)
     if (!w->generation && store_committed(store) >= w->ticket) {
         w->generation = store_generation(store);
     }
+    bool known = store_committed(store) >= w->ticket;
+    if (!known && now < w->deadline) {
+        return;
+    }
     struct behind b;
     find_behind(views, w, &b);
     /* Generation 0: nothing was ever written. */
-    bool known = store_committed(store) >= w->ticket;
     if (known && !b.n_ready) {
         finish(views, w, json_pack("{s:I}", "generation", (json_int_t) w->generation));
     } else if (now >= w->deadline) {

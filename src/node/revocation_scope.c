@@ -34,6 +34,7 @@ enum {
 struct number {
     struct hmap_node hmap_node;
     uint32_t value;
+    size_t n; /* How often, if that matters. */
 };
 
 struct given_up {
@@ -46,6 +47,8 @@ struct revocation_scope {
     bool looked;
     bool may_allow; /* The last look. */
     struct hmap given_up;
+    uint32_t own_node; /* Its id; 0: no record. */
+    struct hmap local; /* VNIs of the endpoints on it, counted. */
 
     /* The answer. */
     bool all;
@@ -60,40 +63,67 @@ struct look {
     const struct records *now; /* And, by its log, what was. */
     struct hmap lost;          /* Sets that an identity in use is no longer in. */
     struct hmap gained;        /* ... is newly in. */
-    struct hmap networks;      /* VNIs of rules that take something away. */
+    struct hmap moves;         /* struct move: what endpoints did. */
+    struct hmap in_use;        /* Identities of endpoints that were there; made if asked for. */
+    bool in_use_known;
+    struct hmap networks; /* VNIs of rules that take something away. */
 };
 
 /* --- Sets of numbers -------------------------------------------------------------- */
 
+static struct number *
+find_number(const struct hmap *set, uint32_t value)
+{
+    struct number *n;
+    HMAP_FOR_EACH_WITH_HASH (n, hmap_node, hash_int(value, 0), set) {
+        if (n->value == value) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
 static bool
 has_number(const struct hmap *set, uint32_t value)
 {
-    const struct number *n;
-    HMAP_FOR_EACH_WITH_HASH (n, hmap_node, hash_int(value, 0), set) {
-        if (n->value == value) {
-            return true;
-        }
-    }
-    return false;
+    return find_number(set, value) != NULL;
 }
 
 static void
 add_number(struct hmap *set, uint32_t value)
 {
-    if (!has_number(set, value)) {
-        struct number *n = xmalloc(sizeof *n);
+    struct number *n = find_number(set, value);
+    if (!n) {
+        n = xzalloc(sizeof *n);
         n->value = value;
         hmap_insert(set, &n->hmap_node, hash_int(value, 0));
+    }
+    n->n++;
+}
+
+static void
+subtract_number(struct hmap *set, uint32_t value)
+{
+    struct number *n = find_number(set, value);
+    if (n && !--n->n) {
+        hmap_remove(set, &n->hmap_node);
+        free(n);
+    }
+}
+
+static void
+clear_numbers(struct hmap *set)
+{
+    struct number *n;
+    HMAP_FOR_EACH_POP (n, hmap_node, set) {
+        free(n);
     }
 }
 
 static void
 destroy_numbers(struct hmap *set)
 {
-    struct number *n;
-    HMAP_FOR_EACH_POP (n, hmap_node, set) {
-        free(n);
-    }
+    clear_numbers(set);
     hmap_destroy(set);
 }
 
@@ -105,6 +135,7 @@ revocation_scope_create(const char *node_name)
     struct revocation_scope *scope = xzalloc(sizeof *scope);
     scope->node_name = xstrdup(node_name);
     hmap_init(&scope->given_up);
+    hmap_init(&scope->local);
     scope->zones = bitmap_allocate(UINT16_MAX + 1);
     return scope;
 }
@@ -124,6 +155,7 @@ revocation_scope_destroy(struct revocation_scope *scope)
     if (scope) {
         forget_given_up(scope);
         hmap_destroy(&scope->given_up);
+        destroy_numbers(&scope->local);
         bitmap_free(scope->zones);
         free(scope->reused);
         free(scope->node_name);
@@ -235,34 +267,48 @@ set_before(const struct records *now, uint32_t key)
     return (const struct rec_set *) records_before(now, RECORD_SET, key);
 }
 
-/* Identities of the endpoints that were there: only they have connections. */
 static void
-find_identities_in_use(const struct records *now, struct hmap *identities)
+find_identities_in_use(struct look *look)
 {
-    hmap_init(identities);
     size_t n;
-    uint32_t *changed = records_changed(now, RECORD_ENDPOINT, &n);
+    uint32_t *changed = records_changed(look->now, RECORD_ENDPOINT, &n);
     for (size_t i = 0; i < n; i++) {
-        const struct rec_endpoint *was = endpoint_before(now, changed[i]);
+        const struct rec_endpoint *was = endpoint_before(look->now, changed[i]);
         if (was) {
-            add_number(identities, was->identity);
+            add_number(&look->in_use, was->identity);
         }
     }
     free(changed);
     /* Those of changed endpoints, too: they may be in use now only, which is
      * too much, and never too little. */
     const struct record *r;
-    for (r = records_first(now, RECORD_ENDPOINT); r; r = records_next(now, r)) {
-        add_number(identities, ((const struct rec_endpoint *) r)->identity);
+    for (r = records_first(look->now, RECORD_ENDPOINT); r; r = records_next(look->now, r)) {
+        add_number(&look->in_use, ((const struct rec_endpoint *) r)->identity);
     }
+    look->in_use_known = true;
+}
+
+/* Did an endpoint have it?  Only those have connections.  An identity that is
+ * new was nobody's. */
+static bool
+is_in_use(struct look *look, uint32_t identity)
+{
+    if (!records_before(look->now, RECORD_IDENTITY, identity)
+        && records_find(look->now, RECORD_IDENTITY, identity)) {
+        return false;
+    }
+    if (!look->in_use_known) {
+        find_identities_in_use(look);
+    }
+    return has_number(&look->in_use, identity);
 }
 
 /* Is an identity in use in 'a' and not in 'b'? */
 static bool
-differs(const struct rec_set *a, const struct rec_set *b, const struct hmap *in_use)
+differs(struct look *look, const struct rec_set *a, const struct rec_set *b)
 {
     for (size_t i = 0; a && i < a->n_identities; i++) {
-        if (!set_has(b, a->identities[i]) && has_number(in_use, a->identities[i])) {
+        if (!set_has(b, a->identities[i]) && is_in_use(look, a->identities[i])) {
             return true;
         }
     }
@@ -274,78 +320,70 @@ look_at_sets(struct look *look)
 {
     size_t n;
     uint32_t *keys = records_changed(look->now, RECORD_SET, &n);
-    struct hmap in_use;
-    if (n) {
-        find_identities_in_use(look->now, &in_use);
-        for (size_t i = 0; i < n; i++) {
-            const struct rec_set *was = set_before(look->now, keys[i]);
-            const struct rec_set *now = records_set(look->now, keys[i]);
-            if (differs(was, now, &in_use)) {
-                add_number(&look->lost, keys[i]);
-            }
-            if (differs(now, was, &in_use)) {
-                add_number(&look->gained, keys[i]);
-            }
+    for (size_t i = 0; i < n; i++) {
+        const struct rec_set *was = set_before(look->now, keys[i]);
+        const struct rec_set *now = records_set(look->now, keys[i]);
+        if (differs(look, was, now)) {
+            add_number(&look->lost, keys[i]);
         }
-        destroy_numbers(&in_use);
+        if (differs(look, now, was)) {
+            add_number(&look->gained, keys[i]);
+        }
     }
     free(keys);
 }
 
-/* An endpoint went from one identity to another. */
-static void
-look_at_move(struct look *look, uint32_t from, uint32_t to)
-{
-    const struct record *r;
-    for (r = records_first(look->now, RECORD_SET); r; r = records_next(look->now, r)) {
-        bool had = set_has(set_before(look->now, r->key), from);
-        bool has = set_has((const struct rec_set *) r, to);
-        if (had && !has) {
-            add_number(&look->lost, r->key);
-        } else if (has && !had) {
-            add_number(&look->gained, r->key);
-        }
-    }
-}
-
 /* --- The kinds of records ------------------------------------------------------------------ */
 
+/* An endpoint went from one identity to another. */
 struct move {
     struct hmap_node hmap_node;
     uint32_t from, to;
 };
 
-/* True the first time. */
-static bool
+static void
 add_move(struct hmap *moves, uint32_t from, uint32_t to)
 {
     struct move *m;
     uint32_t hash = hash_2words(from, to);
     HMAP_FOR_EACH_WITH_HASH (m, hmap_node, hash, moves) {
         if (m->from == from && m->to == to) {
-            return false;
+            return;
         }
     }
     m = xmalloc(sizeof *m);
     m->from = from;
     m->to = to;
     hmap_insert(moves, &m->hmap_node, hash);
-    return true;
+}
+
+/* Keeps the count of this node's networks. */
+static void
+count_local(struct revocation_scope *scope, const struct rec_endpoint *was,
+            const struct rec_endpoint *now)
+{
+    if (was && was->node && was->node == scope->own_node) {
+        subtract_number(&scope->local, was->vni);
+    }
+    if (now && now->node && now->node == scope->own_node) {
+        add_number(&scope->local, now->vni);
+    }
 }
 
 static void
-look_at_endpoint(struct look *look, struct hmap *moves, uint32_t key)
+look_at_endpoint(struct look *look, uint32_t key)
 {
     const struct rec_endpoint *was = endpoint_before(look->now, key);
     const struct rec_endpoint *now = records_endpoint(look->now, key);
+    count_local(look->scope, was, now);
     look->scope->may_allow = look->scope->may_allow || was;
     if (!is_same_endpoint(was, now)) {
         return; /* Gone, or new: see give_up() and take_over(). */
     }
     if (was->vni != now->vni || was->node != now->node) {
         look->scope->all = true;
-    } else if (was->identity != now->identity && add_move(moves, was->identity, now->identity)) {
-        look_at_move(look, was->identity, now->identity);
+    } else if (was->identity != now->identity) {
+        add_move(&look->moves, was->identity, now->identity);
     }
 }
 
@@ -354,20 +392,14 @@ look_at_endpoints(struct look *look)
 {
     size_t n;
     uint32_t *keys = records_changed(look->now, RECORD_ENDPOINT, &n);
-    struct hmap moves = HMAP_INITIALIZER(&moves);
     for (size_t i = 0; i < n; i++) {
-        look_at_endpoint(look, &moves, keys[i]);
+        look_at_endpoint(look, keys[i]);
         give_up(look->scope, endpoint_before(look->now, keys[i]),
                 records_endpoint(look->now, keys[i]));
     }
     for (size_t i = 0; i < n; i++) {
         take_over(look->scope, records_endpoint(look->now, keys[i]));
     }
-    struct move *m;
-    HMAP_FOR_EACH_POP (m, hmap_node, &moves) {
-        free(m);
-    }
-    hmap_destroy(&moves);
     free(keys);
     if (hmap_count(&look->scope->given_up) > MAX_GIVEN_UP) {
         look->scope->all = true;
@@ -428,46 +460,66 @@ look_at_rules(struct look *look)
     free(keys);
 }
 
+/* Did an endpoint leave the set, or come to it? */
 static bool
-uses_one_of(const struct rec_rule *rule, const struct hmap *sets)
+was_left(const struct look *look, uint32_t id)
 {
-    bool uses = has_number(sets, rule->subject);
+    const struct rec_set *was = set_before(look->now, id), *now = records_set(look->now, id);
+    const struct move *m;
+    HMAP_FOR_EACH (m, hmap_node, &look->moves) {
+        if (set_has(was, m->from) && !set_has(now, m->to)) {
+            return true;
+        }
+    }
+    return has_number(&look->lost, id);
+}
+
+static bool
+was_joined(const struct look *look, uint32_t id)
+{
+    const struct rec_set *was = set_before(look->now, id), *now = records_set(look->now, id);
+    const struct move *m;
+    HMAP_FOR_EACH (m, hmap_node, &look->moves) {
+        if (!set_has(was, m->from) && set_has(now, m->to)) {
+            return true;
+        }
+    }
+    return has_number(&look->gained, id);
+}
+
+static bool
+uses_one(const struct look *look, const struct rec_rule *rule,
+         bool (*is_one)(const struct look *, uint32_t))
+{
+    bool uses = is_one(look, rule->subject);
     for (size_t i = 0; !uses && i < rule->n_peer_sets; i++) {
-        uses = has_number(sets, rule->peer_sets[i]);
+        uses = is_one(look, rule->peer_sets[i]);
     }
     return uses;
 }
 
+/* Rules of networks that are not here, or are in the answer already, say
+ * nothing more. */
 static void
 look_at_users_of_sets(struct look *look)
 {
-    if (hmap_is_empty(&look->lost) && hmap_is_empty(&look->gained)) {
+    if (hmap_is_empty(&look->lost) && hmap_is_empty(&look->gained)
+        && hmap_is_empty(&look->moves)) {
         return;
     }
     const struct record *r;
     for (r = records_first(look->now, RECORD_RULE); r; r = records_next(look->now, r)) {
         const struct rec_rule *rule = (const struct rec_rule *) r;
-        if ((loss_denies(rule) && uses_one_of(rule, &look->lost))
-            || (coming_denies(rule) && uses_one_of(rule, &look->gained))) {
+        if ((!rule->vni || has_number(&look->scope->local, rule->vni))
+            && !has_number(&look->networks, rule->vni)
+            && ((loss_denies(rule) && uses_one(look, rule, was_left))
+                || (coming_denies(rule) && uses_one(look, rule, was_joined)))) {
             add_number(&look->networks, rule->vni);
         }
     }
 }
 
 /* --- The answer ----------------------------------------------------------------------------- */
-
-/* The id of this node; 0: no record. */
-static uint32_t
-find_own_node(const struct revocation_scope *scope, const struct records *now)
-{
-    const struct record *r;
-    for (r = records_first(now, RECORD_NODE); r; r = records_next(now, r)) {
-        if (!strcmp(((const struct rec_node *) r)->name, scope->node_name)) {
-            return r->key;
-        }
-    }
-    return 0;
-}
 
 static void
 add_zone_of(struct revocation_scope *scope, const struct rec_network *net)
@@ -487,14 +539,69 @@ add_zones(struct look *look)
         scope->all = true;
         return;
     }
-    uint32_t own = find_own_node(scope, look->now);
-    const struct record *r;
-    for (r = records_first(look->now, RECORD_ENDPOINT); own && r; r = records_next(look->now, r)) {
-        const struct rec_endpoint *endpoint = (const struct rec_endpoint *) r;
-        if (endpoint->node == own && has_number(&look->networks, endpoint->vni)) {
-            add_zone_of(scope, records_network(look->now, endpoint->vni));
+    const struct number *n;
+    HMAP_FOR_EACH (n, hmap_node, &look->networks) {
+        if (has_number(&scope->local, n->value)) {
+            add_zone_of(scope, records_network(look->now, n->value));
         }
     }
+}
+
+/* --- This node ------------------------------------------------------------------------------ */
+
+static uint32_t
+find_own_node(const struct revocation_scope *scope, const struct records *now)
+{
+    const struct record *r;
+    for (r = records_first(now, RECORD_NODE); r; r = records_next(now, r)) {
+        if (!strcmp(((const struct rec_node *) r)->name, scope->node_name)) {
+            return r->key;
+        }
+    }
+    return 0;
+}
+
+/* As if the endpoints of this look had not changed yet. */
+static void
+count_before(struct revocation_scope *scope, const struct records *now)
+{
+    clear_numbers(&scope->local);
+    const struct record *r;
+    for (r = records_first(now, RECORD_ENDPOINT); r; r = records_next(now, r)) {
+        count_local(scope, NULL, (const struct rec_endpoint *) r);
+    }
+    size_t n;
+    uint32_t *changed = records_changed(now, RECORD_ENDPOINT, &n);
+    for (size_t i = 0; i < n; i++) {
+        count_local(scope, records_endpoint(now, changed[i]), endpoint_before(now, changed[i]));
+    }
+    free(changed);
+}
+
+static void
+follow_own_node(struct revocation_scope *scope, const struct records *now)
+{
+    uint32_t own = find_own_node(scope, now);
+    if (own != scope->own_node) {
+        scope->own_node = own;
+        count_before(scope, now);
+    }
+}
+
+/* --- Looks ---------------------------------------------------------------------------------- */
+
+static void
+look_uninit(struct look *look)
+{
+    struct move *m;
+    HMAP_FOR_EACH_POP (m, hmap_node, &look->moves) {
+        free(m);
+    }
+    hmap_destroy(&look->moves);
+    destroy_numbers(&look->lost);
+    destroy_numbers(&look->gained);
+    destroy_numbers(&look->in_use);
+    destroy_numbers(&look->networks);
 }
 
 static void
@@ -503,6 +610,8 @@ look_at_changes(struct revocation_scope *scope, const struct records *now)
     struct look look = { .scope = scope, .now = now };
     hmap_init(&look.lost);
     hmap_init(&look.gained);
+    hmap_init(&look.moves);
+    hmap_init(&look.in_use);
     hmap_init(&look.networks);
     look_at_sets(&look);
     look_at_endpoints(&look);
@@ -512,9 +621,7 @@ look_at_changes(struct revocation_scope *scope, const struct records *now)
     if (!hmap_is_empty(&look.networks)) {
         add_zones(&look);
     }
-    destroy_numbers(&look.lost);
-    destroy_numbers(&look.gained);
-    destroy_numbers(&look.networks);
+    look_uninit(&look);
 }
 
 void
@@ -523,12 +630,15 @@ revocation_scope_look(struct revocation_scope *scope, const struct records *now)
     scope->may_allow = records_any_changed(now, RECORD_RULE)
                        || records_any_changed(now, RECORD_SET)
                        || records_any_changed(now, RECORD_NODE);
-    if (!scope->looked) {
-        scope->looked = true;
-        scope->all = true;
-    } else if (records_any_changes(now)) {
-        look_at_changes(scope, now);
+    if (!records_any_changes(now) && scope->looked) {
+        return;
     }
+    if (!scope->looked || records_any_changed(now, RECORD_NODE)) {
+        follow_own_node(scope, now);
+    }
+    look_at_changes(scope, now);
+    scope->all = scope->all || !scope->looked;
+    scope->looked = true;
 }
 
 bool
