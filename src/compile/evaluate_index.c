@@ -199,7 +199,9 @@ compare_rules(const void *a_, const void *b_)
         d = compare_u32(a->rank, b->rank);
     } else if (!d) {
         d = compare_u32(rule_isolates(a), rule_isolates(b));
-        d = d ? d : a->priority < b->priority ? -1 : a->priority > b->priority;
+        if (!d && !rule_isolates(a)) {
+            d = a->priority < b->priority ? -1 : a->priority > b->priority;
+        }
     }
     return d ? d : compare_u32(a->r.key, b->r.key);
 }

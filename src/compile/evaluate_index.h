@@ -9,8 +9,8 @@
  * prefix length in use, with the other address cut to it?
  *
  * Each answer is a list of rules in order of decision, as positions in
- * 'rules': tier; in the ordered tiers rank; in tier networkpolicy allow before
- * isolate, then priority; then id. */
+ * 'rules': tier; in the ordered tiers rank; in tier networkpolicy allow, by
+ * priority, before isolate; then id. */
 #ifndef VIRGA_EVALUATE_INDEX_H
 #define VIRGA_EVALUATE_INDEX_H 1
 

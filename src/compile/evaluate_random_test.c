@@ -86,7 +86,7 @@ matches(const struct world *w, const struct rec_rule *r, const struct evaluate_t
 }
 
 /* What the tier says first among rules that match: the lowest rank; in tier
- * networkpolicy allow, by priority and id, then isolate. */
+ * networkpolicy allow, by priority and id, then isolate by id. */
 static bool
 comes_before(const struct rec_rule *a, const struct rec_rule *b)
 {
@@ -96,7 +96,7 @@ comes_before(const struct rec_rule *a, const struct rec_rule *b)
         return a->rank < b->rank;
     } else if (a->action != b->action) {
         return a->action == RULE_ALLOW;
-    } else if (a->priority != b->priority) {
+    } else if (a->action == RULE_ALLOW && a->priority != b->priority) {
         return a->priority < b->priority;
     }
     return a->r.key < b->r.key;

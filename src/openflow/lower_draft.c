@@ -42,7 +42,7 @@ say_ethernet(struct match *match)
 
 static void
 emit(struct flow_draft *d, const struct flow_sink *sink, enum pipeline_table table,
-     enum pipeline_priority priority, uint64_t cookie, uint16_t flags)
+     uint16_t priority, uint64_t cookie, uint16_t flags)
 {
     say_ethernet(&d->match);
     flow_table_add_flags(sink->flows, sink->owner, table, priority, cookie, flags, &d->match,
@@ -52,15 +52,14 @@ emit(struct flow_draft *d, const struct flow_sink *sink, enum pipeline_table tab
 
 void
 flow_draft_emit(struct flow_draft *d, const struct flow_sink *sink, enum pipeline_table table,
-                enum pipeline_priority priority, uint64_t cookie)
+                uint16_t priority, uint64_t cookie)
 {
     emit(d, sink, table, priority, cookie, 0);
 }
 
 void
 flow_draft_emit_counted(struct flow_draft *d, const struct flow_sink *sink,
-                        enum pipeline_table table, enum pipeline_priority priority,
-                        uint64_t cookie)
+                        enum pipeline_table table, uint16_t priority, uint64_t cookie)
 {
     emit(d, sink, table, priority, cookie, OFPUTIL_FF_SEND_FLOW_REM);
 }
@@ -99,6 +98,15 @@ void
 put_goto(struct flow_draft *d, enum pipeline_table table)
 {
     ofpact_put_GOTO_TABLE(&d->actions)->table_id = table;
+}
+
+void
+put_resubmit(struct flow_draft *d, enum pipeline_table table)
+{
+    struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(&d->actions);
+
+    resubmit->in_port = OFPP_IN_PORT;
+    resubmit->table_id = table;
 }
 
 void

@@ -34,6 +34,9 @@ struct lower_context {
 enum { FAMILY_IP4 = 1, FAMILY_IP6 = 2 };
 unsigned int lower_families_of(const struct lower_context *, uint32_t vni);
 
+/* An endpoint's identity has one of so many high bits set. */
+enum { N_IDENTITY_BITS = 24 };
+
 /* Where the flows of one record go. */
 struct flow_sink {
     struct flow_table *flows;
@@ -52,10 +55,10 @@ void flow_draft_init(struct flow_draft *);
 void flow_draft_uninit(struct flow_draft *);
 void flow_draft_reset(struct flow_draft *); /* Empty match, no actions. */
 void flow_draft_emit(struct flow_draft *, const struct flow_sink *, enum pipeline_table,
-                     enum pipeline_priority, uint64_t cookie);
+                     uint16_t priority, uint64_t cookie);
 /* Counters of such flows must survive: the switch reports their removal. */
 void flow_draft_emit_counted(struct flow_draft *, const struct flow_sink *, enum pipeline_table,
-                             enum pipeline_priority, uint64_t cookie);
+                             uint16_t priority, uint64_t cookie);
 
 /* Matches on addresses, of the prefix's family. */
 void match_ip_src(struct match *, const struct prefix *);
@@ -63,6 +66,7 @@ void match_ip_dst(struct match *, const struct prefix *);
 
 /* Actions. */
 void put_goto(struct flow_draft *, enum pipeline_table);
+void put_resubmit(struct flow_draft *, enum pipeline_table);
 /* A copy to the agent, the first 'max_len' bytes, within 'meter'. */
 void put_controller(struct flow_draft *, uint8_t features, uint32_t id, uint16_t max_len,
                     enum pipeline_meter);

@@ -18,7 +18,7 @@ count_subjects(const struct lower_context *ctx, const struct rec_rule *rule)
 static size_t
 count_peers(const struct lower_context *ctx, const struct rec_rule *rule)
 {
-    size_t n = rule->n_peer_prefixes + rule->any_pod;
+    size_t n = rule->n_peer_prefixes + (rule->any_pod ? N_IDENTITY_BITS : 0);
     for (size_t i = 0; i < rule->n_peer_sets; i++) {
         const struct rec_set *set = records_set(ctx->records, rule->peer_sets[i]);
         size_t n_learned = 0;
@@ -46,7 +46,7 @@ size_t
 lower_rule_size(const struct lower_context *ctx, const struct rec_rule *rule)
 {
     size_t n = count_subjects(ctx, rule);
-    if (!n || rule->action == RULE_ISOLATE) {
+    if (!n || rule_isolates(rule)) {
         return n;
     }
     n += rule->any_peer ? 0 : count_peers(ctx, rule);

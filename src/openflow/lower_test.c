@@ -417,6 +417,14 @@ random_endpoint(struct ds *s)
 static void
 random_set(struct ds *s)
 {
+    static const char *const others[] = {
+        "",
+        "",
+        " prefixes=192.0.2.0/25",
+        " prefixes=::/0,10.128.0.0/24 domains=a.example",
+        " domains=*.b.example,a.example",
+    };
+
     ds_put_format(s, "set %d selector=\"s%d\" identities=", 1 + pick(N_SETS), pick(1000));
     const char *comma = "";
     for (int i = 0; i < N_IDENTITIES; i++) {
@@ -425,7 +433,7 @@ random_set(struct ds *s)
             comma = ",";
         }
     }
-    ds_put_char(s, '\n');
+    ds_put_format(s, "%s\n", others[pick(ARRAY_SIZE(others))]);
 }
 
 static void
@@ -439,6 +447,8 @@ random_peers(struct ds *s)
         "set:1,set:4,10.0.0.0/8",
         "192.0.2.0/25,198.51.100.0/24",
         "set:2,::/1,2001:db8::/32",
+        "pods",
+        "pods,set:1",
     };
     ds_put_format(s, " peers=%s", forms[pick(ARRAY_SIZE(forms))]);
 }
@@ -452,21 +462,19 @@ random_ports(struct ds *s)
     ds_put_format(s, " ports=%s", forms[pick(ARRAY_SIZE(forms))]);
 }
 
+/* Any action in any tier, and ranks that are not unique: what comes of it does
+ * not depend on the order of changes. */
 static void
 random_rule(struct ds *s)
 {
-    bool isolate = !pick(3);
-
-    ds_put_format(s, "rule %d %s tier=networkpolicy priority=0 action=%s vni=%d subject=%d",
-                  1 + pick(N_RULES), pick(2) ? "ingress" : "egress", isolate ? "isolate" : "allow",
+    ds_put_format(s, "rule %d %s tier=%s priority=%d rank=%d action=%s vni=%d subject=%d",
+                  1 + pick(N_RULES), pick(2) ? "ingress" : "egress",
+                  rule_tier_names[pick(2) ? TIER_NETWORKPOLICY : (int) pick(N_RULE_TIERS)],
+                  pick(3), 1 + pick(N_RULES), rule_action_names[pick(N_RULE_ACTIONS)],
                   pick(4) ? 4096 + (int) pick(N_NETWORKS) : 0, 1 + (int) pick(N_SETS));
-    if (isolate) {
-        ds_put_cstr(s, " peers=any ports=any");
-    } else {
-        random_peers(s);
-        random_ports(s);
-    }
-    ds_put_format(s, " policy=NetworkPolicy/ns/p index=%d\n", isolate ? -1 : 0);
+    random_peers(s);
+    random_ports(s);
+    ds_put_format(s, " policy=NetworkPolicy/ns/p index=0%s\n", pick(4) ? "" : " flags=dry-run");
 }
 
 static void
@@ -510,9 +518,28 @@ random_attach(struct world *w)
 }
 
 static void
+random_learn(struct world *w)
+{
+    static const char *const texts[] = { "192.0.2.1", "192.0.2.2", "2001:db8::1" };
+    struct in6_addr addresses[ARRAY_SIZE(texts)];
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        if (pick(2)) {
+            char *error = addr_parse(texts[i], &addresses[n++]);
+            assert_null(error);
+        }
+    }
+    lower_set_learned(w->lower, 1 + pick(N_SETS), addresses, n);
+}
+
+static void
 random_step(struct world *w)
 {
     switch (pick(16)) {
+    case 15:
+        random_learn(w);
+        break;
     case 0:
         lower_set_ports(w->lower, OFP_PORT_C(pick(3)), OFP_PORT_C(pick(3) ? 5 : 0));
         break;

@@ -9,6 +9,7 @@
 
 #include "classifier.h"
 #include "compile/evaluate.h"
+#include "compile/random_rules_test.h"
 #include "flow.h"
 #include "openflow/pipeline.h"
 #include "openvswitch/dynamic-string.h"
@@ -16,105 +17,14 @@
 #include "packets.h"
 #include "util.h"
 
-enum { N_NETWORKS = 2, N_IDENTITIES = 6, N_ENDPOINTS = 8, N_SETS = 5, N_RULES = 8 };
-
-static unsigned int
-pick(unsigned int n)
-{
-    return (unsigned int) rand() % n;
-}
-
-/* Random records, all endpoints on this node. */
-
 static void
-format_fixed(struct ds *s)
+learn(void *lower, uint32_t set, const struct in6_addr *addresses, size_t n)
 {
-    ds_put_cstr(s, "node 1 name=node-1 vtep=172.30.0.1 addresses=172.30.0.1\n");
-    for (int i = 0; i < N_NETWORKS; i++) {
-        ds_put_format(s,
-                      "network %d name=ns%d zone=%d subnets=10.128.%d.0/24 "
-                      "gateways=10.128.%d.1\n",
-                      4096 + i, i, 16 + i, i, i);
-    }
-    for (int i = 0; i < N_IDENTITIES; i++) {
-        ds_put_format(s, "identity %d vni=%d labels=\"ns{i=%d}\"\n", 256 + i,
-                      4096 + i % N_NETWORKS, i);
-    }
-    for (int i = 0; i < N_ENDPOINTS; i++) {
-        int identity = i % N_IDENTITIES, ns = identity % N_NETWORKS;
-        ds_put_format(s,
-                      "endpoint %d name=ns%d/p%d uid=u vni=%d identity=%d node=1 "
-                      "mac=02:56:0a:80:%02x:%02x ips=10.128.%d.%d\n",
-                      i + 1, ns, i, 4096 + ns, 256 + identity, ns, i + 2, ns, i + 2);
-    }
-}
-
-/* Sets 1.. hold identities of any network, sets 101.. of one: subjects. */
-static void
-format_sets(struct ds *s)
-{
-    for (int set = 1; set <= 100 + N_NETWORKS * 2; set += set == N_SETS ? 101 - N_SETS : 1) {
-        ds_put_format(s, "set %d selector=\"s%d\" identities=", set, set);
-        const char *comma = "";
-        for (int i = 0; i < N_IDENTITIES; i++) {
-            bool fits = set < 100 || i % N_NETWORKS == set % N_NETWORKS;
-            if (fits && pick(2)) {
-                ds_put_format(s, "%s%d", comma, 256 + i);
-                comma = ",";
-            }
-        }
-        ds_put_char(s, '\n');
-    }
-}
-
-static void
-format_rule(struct ds *s, int id)
-{
-    static const char *const peers[] = {
-        "any",
-        "set:1",
-        "set:2,set:3",
-        "set:4,10.128.0.4/31",
-        "10.128.1.0/30,192.0.2.0/25",
-        "set:5,0.0.0.0/0",
-        "192.0.2.128/25",
-    };
-    static const char *const ports[] = {
-        "any", "tcp:80", "tcp:79-81,udp:53", "tcp:1000-1999", "udp:0-65535", "tcp:0-80,tcp:80-90",
-    };
-    int subject = 101 + (int) pick(N_NETWORKS * 2);
-    bool isolate = !pick(3);
-
-    ds_put_format(s,
-                  "rule %d %s tier=networkpolicy priority=0 action=%s vni=%d subject=%d "
-                  "peers=%s ports=%s policy=NetworkPolicy/ns/p index=%d\n",
-                  id, pick(2) ? "ingress" : "egress", isolate ? "isolate" : "allow",
-                  4096 + subject % N_NETWORKS, subject,
-                  isolate ? "any" : peers[pick(ARRAY_SIZE(peers))],
-                  isolate ? "any" : ports[pick(ARRAY_SIZE(ports))], isolate ? -1 : 0);
-}
-
-static struct records *
-random_records(void)
-{
-    struct records *records = records_create();
-    struct ds s = DS_EMPTY_INITIALIZER;
-
-    format_fixed(&s);
-    format_sets(&s);
-    for (int i = 0; i < N_RULES; i++) {
-        format_rule(&s, 10 + i);
-    }
-    char *error = records_parse(ds_cstr(&s), records);
-    if (error) {
-        fail_msg("%s", error);
-    }
-    ds_destroy(&s);
-    return records;
+    lower_set_learned(lower, set, addresses, n);
 }
 
 static struct lower *
-lower_all(const struct records *records)
+lower_all(const struct records *records, const struct learned *learned)
 {
     struct lower_config config = { .node_name = CONST_CAST(char *, "node-1"),
                                    .tunnel_port = 1,
@@ -125,6 +35,7 @@ lower_all(const struct records *records)
         const struct rec_endpoint *ep = records_endpoint(records, i);
         lower_attach(lower, ep->name, ep->uid, OFP_PORT_C(100 + i));
     }
+    learned_each(learned, learn, lower);
     lower_run(lower, records);
     return lower;
 }
@@ -133,7 +44,7 @@ lower_all(const struct records *records)
 
 struct table_rule {
     struct cls_rule cr; /* First: freed as one. */
-    uint64_t cookie;
+    const struct flow_entry *flow;
 };
 
 static size_t
@@ -162,7 +73,7 @@ table_load(struct classifier *cls, const struct flow_table *ft, uint8_t table)
         struct cls_conjunction conjs[64];
         if (f->table_id == table) {
             struct table_rule *tr = xmalloc(sizeof *tr);
-            tr->cookie = f->cookie;
+            tr->flow = f;
             cls_rule_init_from_minimatch(&tr->cr, &f->match, f->priority);
             classifier_insert(cls, &tr->cr, OVS_VERSION_MIN, conjs, conjunctions_of(f, conjs));
         }
@@ -183,51 +94,120 @@ table_unload(struct classifier *cls)
     classifier_destroy(cls);
 }
 
-/* The rule that 'flow' meets: allow is by NULL too. */
-struct decision {
-    bool allow;
-    const struct rec_rule *rule;
+/* The tables of one direction, in a packet's order; 'next' is after them. */
+struct side {
+    struct classifier tables[N_RULE_TIERS];
+    uint8_t numbers[N_RULE_TIERS];
+    uint8_t next;
 };
 
-static struct decision
-decide(const struct classifier *cls, const struct records *records, struct flow *flow)
-{
-    const struct cls_rule *cr = classifier_lookup(cls, OVS_VERSION_MIN, flow, NULL);
+/* What a packet meets on its way through a side. */
+struct walk {
+    bool allow;
+    const struct rec_rule *rule;                 /* That decides; NULL: by default. */
+    const struct rec_rule *passed[N_RULE_TIERS]; /* By tier. */
+    const struct rec_rule *dry_run[N_RULE_TIERS];
+};
 
-    assert_non_null(cr);
-    uint64_t cookie = CONTAINER_OF(cr, struct table_rule, cr)->cookie;
-    uint8_t feature = VIRGA_COOKIE_FEATURE(cookie);
-    struct decision d = { .allow = feature != COOKIE_ISOLATE };
-    if (feature == COOKIE_RULE || feature == COOKIE_ISOLATE) {
-        d.rule = records_rule(records, VIRGA_COOKIE_ID(cookie));
-        assert_non_null(d.rule);
+static int
+table_index(const struct side *side, uint8_t table)
+{
+    for (int i = 0; i < N_RULE_TIERS; i++) {
+        if (side->numbers[i] == table) {
+            return i;
+        }
     }
-    return d;
+    assert_int_equal(table, side->next);
+    return N_RULE_TIERS;
+}
+
+/* Does what the actions say; returns the index of the table to go to, -1 if
+ * the packet is dropped. */
+static int
+act(const struct side *side, const struct flow_entry *f, struct flow *flow)
+{
+    const struct ofpact *a;
+
+    OFPACT_FOR_EACH (a, f->ofpacts, f->ofpacts_len) {
+        switch (a->type) {
+        case OFPACT_SET_FIELD: {
+            const struct ofpact_set_field *sf = ofpact_get_SET_FIELD(a);
+            mf_set_flow_value_masked(sf->field, sf->value, ofpact_set_field_mask(sf), flow);
+            break;
+        }
+        case OFPACT_RESUBMIT:
+            return table_index(side, ofpact_get_RESUBMIT(a)->table_id);
+        case OFPACT_GOTO_TABLE:
+            return table_index(side, ofpact_get_GOTO_TABLE(a)->table_id);
+        default:
+            fail_msg("unexpected action %s", ofpact_name(a->type));
+        }
+    }
+    return -1;
+}
+
+static void
+note_rule(const struct rec_rule *rule, int from, int to, struct walk *w)
+{
+    if (from == to) {
+        assert_true(rule->dry_run);
+        assert_null(w->dry_run[from]);
+        w->dry_run[from] = rule;
+    } else if (rule->action == RULE_PASS) {
+        assert_int_equal(to, from + 1);
+        w->passed[from] = rule;
+    } else {
+        assert_int_equal(to, rule->action == RULE_ALLOW ? N_RULE_TIERS : -1);
+        w->rule = rule;
+    }
+}
+
+static struct walk
+walk_side(struct side *side, const struct records *records, struct flow *flow)
+{
+    struct walk w = { .allow = true };
+
+    for (int i = 0; i < N_RULE_TIERS;) {
+        const struct cls_rule *cr = classifier_lookup(&side->tables[i], OVS_VERSION_MIN, flow,
+                                                      NULL);
+        assert_non_null(cr);
+        const struct flow_entry *f = CONTAINER_OF(cr, struct table_rule, cr)->flow;
+        uint8_t feature = VIRGA_COOKIE_FEATURE(f->cookie);
+        int to = act(side, f, flow);
+
+        if (feature == COOKIE_RULE || feature == COOKIE_ISOLATE) {
+            const struct rec_rule *rule = records_rule(records, VIRGA_COOKIE_ID(f->cookie));
+            assert_non_null(rule);
+            note_rule(rule, i, to, &w);
+        }
+        if (to < 0) {
+            w.allow = false;
+            return w;
+        }
+        i = to;
+    }
+    return w;
+}
+
+static void
+side_load(struct side *side, const struct flow_table *ft, const uint8_t tables[], uint8_t next)
+{
+    memcpy(side->numbers, tables, sizeof side->numbers);
+    side->next = next;
+    for (int i = 0; i < N_RULE_TIERS; i++) {
+        table_load(&side->tables[i], ft, tables[i]);
+    }
+}
+
+static void
+side_unload(struct side *side)
+{
+    for (int i = 0; i < N_RULE_TIERS; i++) {
+        table_unload(&side->tables[i]);
+    }
 }
 
 /* Packets. */
-
-struct end {
-    struct in6_addr ip;
-    uint32_t identity, vni;
-};
-
-static struct end
-end_of(const struct records *records, int i)
-{
-    static const char *const outside[] = { "192.0.2.1", "192.0.2.200", "8.8.8.8" };
-    struct end e = { .identity = IDENTITY_WORLD };
-
-    if (i < N_ENDPOINTS) {
-        const struct rec_endpoint *ep = records_endpoint(records, i + 1);
-        return (struct end){ ep->ips[0], ep->identity, ep->vni };
-    }
-    char *error = addr_parse(outside[i - N_ENDPOINTS], &e.ip);
-    assert_null(error);
-    return e;
-}
-
-enum { N_ENDS = N_ENDPOINTS + 3 };
 
 static void
 fill_flow(struct flow *flow, const struct end *src, const struct end *dst, uint8_t protocol,
@@ -248,23 +228,41 @@ fill_flow(struct flow *flow, const struct end *src, const struct end *dst, uint8
 struct judges {
     struct records *records;
     struct evaluate *evaluate;
-    struct classifier egress, ingress;
-    int n_allowed, n_denied;
+    struct side sides[N_RULE_DIRECTIONS];
+    int n_allowed, n_denied, n_dry_run, n_passed;
 };
 
-/* A rule that gets the credit must be one that allows; which one of several is
- * up to OVS, so evaluate()'s choice is not asked for. */
+/* In an ordered tier the rule is the one that evaluate() names.  In tier
+ * networkpolicy a rule that gets the credit must be one that allows; which one
+ * of several is up to OVS. */
 static void
-check_credit(const struct decision *d, const struct rec_rule *expected)
+check_rule(const struct rec_rule *got, const struct rec_rule *expected)
 {
-    assert_int_equal(!d->rule, !expected);
-    if (expected) {
-        assert_int_equal(d->rule->action, expected->action);
-        assert_int_equal(d->rule->direction, expected->direction);
-        if (expected->action == RULE_ISOLATE) {
-            assert_int_equal(d->rule->r.key, expected->r.key);
-        }
+    assert_int_equal(!got, !expected);
+    if (expected && expected->tier == TIER_NETWORKPOLICY && expected->action == RULE_ALLOW) {
+        assert_int_equal(got->action, expected->action);
+        assert_int_equal(got->direction, expected->direction);
+        assert_int_equal(got->tier, expected->tier);
+    } else {
+        assert_ptr_equal(got, expected);
     }
+}
+
+static bool
+check_side(struct judges *j, enum rule_direction direction, struct flow *flow,
+           const struct evaluate_path *expected)
+{
+    struct walk w = walk_side(&j->sides[direction], j->records, flow);
+
+    assert_int_equal(w.allow, expected->allow);
+    check_rule(w.rule, expected->rule);
+    for (int tier = 0; tier < N_RULE_TIERS; tier++) {
+        assert_ptr_equal(w.passed[tier], expected->passed[tier]);
+        assert_ptr_equal(w.dry_run[tier], expected->dry_run[tier]);
+        j->n_passed += w.passed[tier] != NULL;
+        j->n_dry_run += w.dry_run[tier] != NULL;
+    }
+    return w.allow;
 }
 
 static void
@@ -272,39 +270,20 @@ check_packet(struct judges *j, int from, int to, uint8_t protocol, uint16_t port
 {
     struct end src = end_of(j->records, from), dst = end_of(j->records, to);
     struct evaluate_tuple tuple = { src.ip, dst.ip, protocol, port };
-    struct evaluate_verdict v = evaluate(j->evaluate, &tuple);
-    struct decision egress = { .allow = true }, ingress = { .allow = true };
+    struct evaluate_path paths[N_RULE_DIRECTIONS];
+    bool allow = true;
     struct flow flow;
 
+    evaluate_explain(j->evaluate, &tuple, paths);
+    fill_flow(&flow, &src, &dst, protocol, port);
     if (from < N_ENDPOINTS) {
-        fill_flow(&flow, &src, &dst, protocol, port);
-        egress = decide(&j->egress, j->records, &flow);
-        check_credit(&egress, v.egress);
+        allow = check_side(j, RULE_EGRESS, &flow, &paths[RULE_EGRESS]);
     }
-    if (egress.allow && to < N_ENDPOINTS) {
-        fill_flow(&flow, &src, &dst, protocol, port);
-        ingress = decide(&j->ingress, j->records, &flow);
-        check_credit(&ingress, v.ingress);
+    if (allow && to < N_ENDPOINTS) {
+        allow = check_side(j, RULE_INGRESS, &flow, &paths[RULE_INGRESS]);
     }
-    assert_int_equal(egress.allow && ingress.allow, v.allow);
-    *(v.allow ? &j->n_allowed : &j->n_denied) += 1;
-}
-
-static void
-check_pair(struct judges *j, int from, int to)
-{
-    static const struct {
-        uint8_t protocol;
-        uint16_t port;
-    } ports[] = {
-        { IPPROTO_TCP, 79 },   { IPPROTO_TCP, 80 },   { IPPROTO_TCP, 91 },
-        { IPPROTO_TCP, 1024 }, { IPPROTO_TCP, 1999 }, { IPPROTO_TCP, 2000 },
-        { IPPROTO_UDP, 53 },   { IPPROTO_UDP, 80 },   { IPPROTO_ICMP, 0 },
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
-        check_packet(j, from, to, ports[i].protocol, ports[i].port);
-    }
+    assert_int_equal(allow, evaluate(j->evaluate, &tuple).allow);
+    *(allow ? &j->n_allowed : &j->n_denied) += 1;
 }
 
 static void
@@ -312,11 +291,35 @@ check_world(struct judges *j)
 {
     for (int from = 0; from < N_ENDS; from++) {
         for (int to = 0; to < N_ENDS; to++) {
-            if (from != to && (from < N_ENDPOINTS || to < N_ENDPOINTS)) {
-                check_pair(j, from, to);
+            for (size_t i = 0; from != to && i < ARRAY_SIZE(probe_ports); i++) {
+                check_packet(j, from, to, probe_ports[i].protocol, probe_ports[i].port);
             }
         }
     }
+}
+
+static void
+judge_world(struct judges *j, int n_rules)
+{
+    static const uint8_t egress[] = { TABLE_egress_admin, TABLE_egress_group, TABLE_egress_np,
+                                      TABLE_egress_baseline };
+    static const uint8_t ingress[] = { TABLE_ingress_admin, TABLE_ingress_group, TABLE_ingress_np,
+                                       TABLE_ingress_baseline };
+    struct learned *learned = learned_addresses();
+
+    j->records = random_records(n_rules);
+    j->evaluate = evaluate_create_learned(j->records, learned);
+    struct lower *lower = lower_all(j->records, learned);
+    side_load(&j->sides[RULE_EGRESS], lower_flows(lower), egress, TABLE_ingress_start);
+    side_load(&j->sides[RULE_INGRESS], lower_flows(lower), ingress, TABLE_commit);
+    check_world(j);
+    for (int d = 0; d < N_RULE_DIRECTIONS; d++) {
+        side_unload(&j->sides[d]);
+    }
+    lower_destroy(lower);
+    evaluate_destroy(j->evaluate);
+    records_destroy(j->records);
+    learned_destroy(learned);
 }
 
 static void
@@ -326,23 +329,13 @@ test_flows_decide_as_evaluate(void **state)
 
     srand(3);
     for (int world = 0; world < 150; world++) {
-        j.records = random_records();
-        j.evaluate = evaluate_create(j.records);
-        struct lower *lower = lower_all(j.records);
-        table_load(&j.egress, lower_flows(lower), TABLE_egress_np);
-        table_load(&j.ingress, lower_flows(lower), TABLE_ingress_np);
-
-        check_world(&j);
-
-        table_unload(&j.egress);
-        table_unload(&j.ingress);
-        lower_destroy(lower);
-        evaluate_destroy(j.evaluate);
-        records_destroy(j.records);
+        judge_world(&j, 3 + world % 25);
     }
-    /* The dice are such that both happen often. */
+    /* The dice are such that all happen often. */
     assert_true(j.n_allowed > 10000);
     assert_true(j.n_denied > 10000);
+    assert_true(j.n_passed > 10000);
+    assert_true(j.n_dry_run > 10000);
     ovsrcu_exit();
 }
 

@@ -70,13 +70,19 @@ field_mask(const struct field *f)
 }
 
 void
-field_match(struct match *match, enum pipeline_field which, uint32_t value)
+field_match_masked(struct match *match, enum pipeline_field which, uint32_t value, uint32_t bits)
 {
     const struct field *f = &fields[which];
-    uint32_t mask = field_mask(f);
+    uint32_t mask = bits << f->first_bit & field_mask(f);
 
     match->wc.masks.regs[f->reg] |= mask;
     match->flow.regs[f->reg] = (match->flow.regs[f->reg] & ~mask) | (value << f->first_bit & mask);
+}
+
+void
+field_match(struct match *match, enum pipeline_field which, uint32_t value)
+{
+    field_match_masked(match, which, value, UINT32_MAX);
 }
 
 void

@@ -74,6 +74,8 @@ struct eth_addr pipeline_mac(enum pipeline_mac);
 
 /* 'value' must fit into the field. */
 void field_match(struct match *, enum pipeline_field, uint32_t value);
+/* The field's 'bits' alone; 'value' has no others. */
+void field_match_masked(struct match *, enum pipeline_field, uint32_t value, uint32_t bits);
 void field_set(struct ofpbuf *ofpacts, enum pipeline_field, uint32_t value);
 /* The value of a field that 'match' matches exactly, else false. */
 bool field_matched(const struct match *, enum pipeline_field, uint32_t *value);

@@ -177,6 +177,11 @@ request(struct collector *c, uint8_t table_id, uint64_t cookie, uint64_t mask)
 
 /* Asks for what counts and for nothing else: by table where a table has little
  * else, by exact cookie (which the switch has an index for) where it has. */
+static const uint8_t rule_tables[] = {
+    TABLE_egress_admin,  TABLE_egress_group,  TABLE_egress_np,  TABLE_egress_baseline,
+    TABLE_ingress_admin, TABLE_ingress_group, TABLE_ingress_np, TABLE_ingress_baseline,
+};
+
 static void
 start_poll(struct collector *c)
 {
@@ -190,9 +195,10 @@ start_poll(struct collector *c)
     c->next_poll = time_msec() + c->interval_ms;
     accounting_poll_begin(c->accounting, time_msec());
 
-    request(c, TABLE_egress_np, VIRGA_COOKIE(COOKIE_RULE, 0), feature);
+    for (size_t i = 0; i < ARRAY_SIZE(rule_tables); i++) {
+        request(c, rule_tables[i], VIRGA_COOKIE(COOKIE_RULE, 0), feature);
+    }
     request(c, TABLE_egress_np, VIRGA_COOKIE(COOKIE_ISOLATE, 0), feature);
-    request(c, TABLE_ingress_np, VIRGA_COOKIE(COOKIE_RULE, 0), feature);
     request(c, TABLE_ingress_np, VIRGA_COOKIE(COOKIE_ISOLATE, 0), feature);
     request(c, TABLE_metrics_egress, VIRGA_COOKIE(COOKIE_METRIC_EGRESS, 0), feature);
     request(c, TABLE_metrics_ingress, VIRGA_COOKIE(COOKIE_METRIC_INGRESS, 0), feature);
