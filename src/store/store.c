@@ -42,27 +42,64 @@ enum {
  * server.  A new session tries all of them at once: that is how soon after an
  * election its winner is found. */
 static void
-connect_afresh(struct store *s)
+connect_afresh(struct store *s, struct connection *c)
 {
-    ovsdb_idl_set_remote(s->idl, NULL, false);
-    ovsdb_idl_set_remote(s->idl, s->remote, true);
+    ovsdb_idl_set_remote(c->idl, NULL, false);
+    ovsdb_idl_set_remote(c->idl, s->remote, true);
     if (!strstr(s->remote, "unix:")) {
-        ovsdb_idl_set_probe_interval(s->idl, PROBE_INTERVAL_MS);
+        ovsdb_idl_set_probe_interval(c->idl, PROBE_INTERVAL_MS);
     }
 }
 
-static void
-connection_run(struct store *s)
+/* The IDL counts up when the snapshot of a new connection is here, also if it
+ * is equal to the one before. */
+static bool
+connection_is_ready(const struct connection *c)
 {
-    if (store_is_ready(s) || !s->afresh_at) {
-        s->patience_ms = s->first_patience_ms;
-    } else if (ovsdb_idl_is_connected(s->idl) || time_msec() < s->afresh_at) {
+    return ovsdb_idl_is_connected(c->idl) && ovsdb_idl_get_seqno(c->idl) != c->down_seqno;
+}
+
+static void
+connection_run(struct store *s, struct connection *c)
+{
+    ovsdb_idl_run(c->idl);
+    if (!ovsdb_idl_is_connected(c->idl)) {
+        c->down_seqno = ovsdb_idl_get_seqno(c->idl);
+    }
+    if (connection_is_ready(c) || !c->afresh_at) {
+        c->patience_ms = s->first_patience_ms;
+    } else if (ovsdb_idl_is_connected(c->idl) || time_msec() < c->afresh_at) {
         return;
     } else {
-        connect_afresh(s);
-        s->patience_ms = MIN(s->patience_ms * 2, MAX_PATIENCE_MS);
+        connect_afresh(s, c);
+        c->patience_ms = MIN(c->patience_ms * 2, MAX_PATIENCE_MS);
     }
-    s->afresh_at = time_msec() + s->patience_ms;
+    c->afresh_at = time_msec() + c->patience_ms;
+}
+
+static void
+connection_wait(const struct connection *c)
+{
+    ovsdb_idl_wait(c->idl);
+    if (!ovsdb_idl_is_connected(c->idl)) {
+        poll_timer_wait_until(c->afresh_at);
+    }
+}
+
+/* A lock is granted by one server, so controllers meet at the cluster's
+ * leader; agents spread over all servers. */
+static void
+connection_create(struct store *s, struct connection *c)
+{
+    bool controller = s->role == STORE_CONTROLLER;
+
+    c->idl = ovsdb_idl_create_unconnected(&virgarec_idl_class, controller);
+    ovsdb_idl_set_write_changed_only_all(c->idl, true);
+    ovsdb_idl_set_leader_only(c->idl, controller);
+    ovsdb_idl_set_shuffle_remotes(c->idl, true);
+    if (controller) {
+        ovsdb_idl_set_lock(c->idl, "virga_controller");
+    }
 }
 
 struct store *
@@ -72,29 +109,29 @@ store_create(const char *remote, enum store_role role)
     bool controller = role == STORE_CONTROLLER;
 
     s->role = role;
-    s->idl = ovsdb_idl_create_unconnected(&virgarec_idl_class, controller);
+    connection_create(s, &s->desired);
+    if (!controller) {
+        connection_create(s, &s->second);
+    }
+    s->writer = controller ? &s->desired : &s->second;
+    s->idl = s->desired.idl;
+    s->own_idl = s->writer->idl;
     store_records_setup(s);
     store_objects_setup(s);
     store_nodes_setup(s);
     store_counters_setup(s);
-    ovsdb_idl_set_write_changed_only_all(s->idl, true);
     changes_init(&s->sent);
     changes_init(&s->next);
     s->next_ticket = 1;
-
-    /* A lock is granted by one server, so controllers meet at the cluster's
-     * leader; agents spread over all servers. */
-    ovsdb_idl_set_leader_only(s->idl, controller);
-    ovsdb_idl_set_shuffle_remotes(s->idl, true);
-    if (controller) {
-        ovsdb_idl_set_lock(s->idl, "virga_controller");
-    }
     s->remote = xstrdup(remote);
     for (const char *c = remote; c; c = strchr(c + 1, ',')) {
         s->first_patience_ms += 1000;
     }
     s->first_patience_ms += 1000;
-    connect_afresh(s);
+    connect_afresh(s, &s->desired);
+    if (!controller) {
+        connect_afresh(s, &s->second);
+    }
     return s;
 }
 
@@ -108,18 +145,17 @@ store_destroy(struct store *s)
         changes_uninit(&s->sent);
         changes_uninit(&s->next);
         node_status_destroy(s->status);
-        ovsdb_idl_destroy(s->idl);
+        ovsdb_idl_destroy(s->second.idl);
+        ovsdb_idl_destroy(s->desired.idl);
         free(s->remote);
         free(s);
     }
 }
 
-/* The IDL counts up when the snapshot of a new connection is here, also if it
- * is equal to the one before. */
 bool
 store_is_ready(const struct store *s)
 {
-    return ovsdb_idl_is_connected(s->idl) && store_seqno(s) != s->down_seqno;
+    return connection_is_ready(&s->desired);
 }
 
 unsigned int
@@ -137,7 +173,7 @@ store_is_leader(const struct store *s)
 bool
 store_has_own_rows(const struct store *s)
 {
-    return s->own_rows_here && store_is_ready(s);
+    return s->own_rows_here && connection_is_ready(s->writer);
 }
 
 /* --- Puts ------------------------------------------------------------- */
@@ -358,8 +394,9 @@ agent_has_work(struct store *s)
     if (!store_has_own_rows(s)) {
         return false;
     }
-    if (s->status_seqno != store_seqno(s)) {
-        s->status_seqno = store_seqno(s);
+    unsigned int seqno = ovsdb_idl_get_seqno(s->own_idl);
+    if (s->status_seqno != seqno) {
+        s->status_seqno = seqno;
         s->status_dirty = true;
     }
     if (s->status_dirty) {
@@ -371,7 +408,7 @@ agent_has_work(struct store *s)
 static bool
 has_work(struct store *s)
 {
-    if (s->txn || !store_is_ready(s)) {
+    if (s->txn || !connection_is_ready(s->writer)) {
         return false;
     }
     if (s->role == STORE_AGENT) {
@@ -406,7 +443,7 @@ txn_fill(struct store *s)
 static void
 txn_start(struct store *s)
 {
-    s->txn = ovsdb_idl_txn_create(s->idl);
+    s->txn = ovsdb_idl_txn_create(s->own_idl);
     s->txn_claims = s->role == STORE_CONTROLLER && s->leadership == FOLLOWING;
     txn_fill(s);
     txn_run(s);
@@ -415,12 +452,11 @@ txn_start(struct store *s)
 void
 store_run(struct store *s)
 {
-    ovsdb_idl_run(s->idl);
-    if (!ovsdb_idl_is_connected(s->idl)) {
-        s->down_seqno = store_seqno(s);
+    connection_run(s, &s->desired);
+    if (s->second.idl) {
+        connection_run(s, &s->second);
     }
-    connection_run(s);
-    if (s->status && !s->own_rows_here && store_is_ready(s)) {
+    if (s->status && !s->own_rows_here && connection_is_ready(s->writer)) {
         s->own_rows_here = store_watch_own_rows(s, s->status->name);
     }
     if (s->txn) {
@@ -437,9 +473,9 @@ store_run(struct store *s)
 void
 store_wait(struct store *s)
 {
-    ovsdb_idl_wait(s->idl);
-    if (!ovsdb_idl_is_connected(s->idl)) {
-        poll_timer_wait_until(s->afresh_at);
+    connection_wait(&s->desired);
+    if (s->second.idl) {
+        connection_wait(&s->second);
     }
     if (has_work(s)) {
         poll_timer_wait_until(s->retry_at);

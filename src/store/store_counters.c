@@ -19,8 +19,8 @@ store_counters_setup(struct store *s)
     if (s->role == STORE_AGENT) {
         const struct ovsdb_idl_table_class *table = &virgarec_table_counter;
         for (size_t i = 0; i < table->n_columns; i++) {
-            ovsdb_idl_add_column(s->idl, &table->columns[i]);
-            ovsdb_idl_omit_alert(s->idl, &table->columns[i]);
+            ovsdb_idl_add_column(s->own_idl, &table->columns[i]);
+            ovsdb_idl_omit_alert(s->own_idl, &table->columns[i]);
         }
         store_watch_own_rows(s, NULL);
     }
@@ -29,27 +29,31 @@ store_counters_setup(struct store *s)
         { .column = &virgarec_counter_col_a },    { .column = &virgarec_counter_col_b },
         { .column = &virgarec_counter_col_c },    { .column = &virgarec_counter_col_d },
     };
-    s->counter_index = ovsdb_idl_index_create(s->idl, columns, ARRAY_SIZE(columns));
+    s->counter_index = ovsdb_idl_index_create(s->own_idl, columns, ARRAY_SIZE(columns));
 }
 
 bool
 store_watch_own_rows(struct store *s, const char *node)
 {
-    struct ovsdb_idl_condition status, counter;
+    struct ovsdb_idl_condition own, status, counter;
 
+    ovsdb_idl_condition_init(&own);
     ovsdb_idl_condition_init(&status);
     ovsdb_idl_condition_init(&counter);
     if (node) {
+        virgarec_node_add_clause_name(&own, OVSDB_F_EQ, node);
         virgarec_node_status_add_clause_name(&status, OVSDB_F_EQ, node);
         virgarec_counter_add_clause_node(&counter, OVSDB_F_EQ, node);
     }
-    unsigned int status_seqno = virgarec_node_status_set_condition(s->idl, &status);
-    unsigned int counter_seqno = virgarec_counter_set_condition(s->idl, &counter);
+    unsigned int node_seqno = virgarec_node_set_condition(s->own_idl, &own);
+    unsigned int status_seqno = virgarec_node_status_set_condition(s->own_idl, &status);
+    unsigned int counter_seqno = virgarec_counter_set_condition(s->own_idl, &counter);
+    ovsdb_idl_condition_destroy(&own);
     ovsdb_idl_condition_destroy(&status);
     ovsdb_idl_condition_destroy(&counter);
 
-    unsigned int now = ovsdb_idl_get_condition_seqno(s->idl);
-    return status_seqno == now && counter_seqno == now;
+    unsigned int now = ovsdb_idl_get_condition_seqno(s->own_idl);
+    return node_seqno == now && status_seqno == now && counter_seqno == now;
 }
 
 /* --- Reading ---------------------------------------------------------- */
@@ -72,7 +76,7 @@ store_each_counter(struct store *s, const char *node,
 {
     const struct virgarec_counter *row;
 
-    VIRGAREC_COUNTER_FOR_EACH(row, s->idl)
+    VIRGAREC_COUNTER_FOR_EACH(row, s->own_idl)
     {
         struct counter c = {
             .a = row->a,

@@ -23,13 +23,26 @@ enum leadership {
     LEADING,
 };
 
+struct connection {
+    struct ovsdb_idl *idl;
+    int patience_ms;
+    long long int afresh_at; /* When all servers are tried again. */
+    unsigned int down_seqno; /* Snapshot when the connection was last seen down. */
+};
+
+/* An agent has two connections.  One brings the desired state, which is the same
+ * for all agents and without conditions, so that the server puts each update
+ * into words once for all of them; one has the rows of its own node, under
+ * conditions, and is the one that writes.  A controller needs one. */
 struct store {
     enum store_role role;
-    struct ovsdb_idl *idl;
+    struct connection desired;
+    struct connection second;  /* Agent. */
+    struct connection *writer; /* One of the two. */
+    struct ovsdb_idl *idl;     /* desired.idl */
+    struct ovsdb_idl *own_idl; /* writer->idl: Node_Status and Counter; the agent's Node. */
     char *remote;
     int first_patience_ms; /* Without a snapshot, before all servers are tried again. */
-    int patience_ms;
-    long long int afresh_at;                              /* When that is. */
     struct ovsdb_idl_index *record_index[N_RECORD_KINDS]; /* By key; Node: by id. */
     struct ovsdb_idl_index *node_index;                   /* By name. */
     struct ovsdb_idl_index *status_index;                 /* By name. */
@@ -48,8 +61,6 @@ struct store {
     uint64_t committed;
     unsigned int lost;
     enum leadership leadership;
-
-    unsigned int down_seqno; /* Snapshot when the connection was last seen down. */
 
     /* Reader. */
     const struct records *reader; /* Who got the last snapshot. */

@@ -19,18 +19,23 @@ static struct vlog_rate_limit row_rl = VLOG_RATE_LIMIT_INIT(10, 20);
 /* A heartbeat alone is written this often at most. */
 enum { HEARTBEAT_MIN_MS = 1000 };
 
+static void
+add_columns(struct ovsdb_idl *idl, const struct ovsdb_idl_table_class *table)
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        ovsdb_idl_add_column(idl, &table->columns[i]);
+    }
+}
+
 void
 store_nodes_setup(struct store *s)
 {
     if (s->role == STORE_AGENT) {
-        const struct ovsdb_idl_table_class *table = &virgarec_table_node_status;
-        for (size_t i = 0; i < table->n_columns; i++) {
-            ovsdb_idl_add_column(s->idl, &table->columns[i]);
-            ovsdb_idl_omit_alert(s->idl, &table->columns[i]);
-        }
+        add_columns(s->own_idl, &virgarec_table_node);
+        add_columns(s->own_idl, &virgarec_table_node_status);
     }
-    s->node_index = ovsdb_idl_index_create1(s->idl, &virgarec_node_col_name);
-    s->status_index = ovsdb_idl_index_create1(s->idl, &virgarec_node_status_col_name);
+    s->node_index = ovsdb_idl_index_create1(s->own_idl, &virgarec_node_col_name);
+    s->status_index = ovsdb_idl_index_create1(s->own_idl, &virgarec_node_status_col_name);
 }
 
 const struct virgarec_node *

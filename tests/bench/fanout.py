@@ -227,8 +227,8 @@ def measure_agents(ctx, lab, n):
     steady = {name: processes.rss_mb(pid) for name, pid in pids.items()}
     peak = Peak(pids)
     peak.start()
-    with ctx.step(f"{n} agents connect"):
-        agents = Fanout(ctx, lab, n)
+    with ctx.step(f"{ctx.size(n, 5)} agents connect"):
+        agents = Fanout(ctx, lab, ctx.size(n, 5))
         seconds, snapshot = agents.wait_synced()
     time.sleep(2)  # What the connecting left to be done.
     peaks = peak.stop()
@@ -241,8 +241,8 @@ def measure_agents(ctx, lab, n):
     steady.update({k: max(v, processes.rss_mb(pids[k])) for k, v in steady.items()})
     seen, received, writes = agents.stop()
     lags = [1000 * (t - sent[m]) for m in seen for t in seen[m] if m in sent]
-    if sum(map(len, seen.values())) < len(sent) * n:
-        raise BenchError(f"agents saw {sum(map(len, seen.values()))} of {len(sent) * n} pods")
+    if sum(map(len, seen.values())) < len(sent) * agents.n:
+        raise BenchError(f"agents saw {sum(map(len, seen.values()))} of {len(sent) * agents.n} pods")
     return {f"sync_s_{n}": seconds, f"snapshot_mb_{n}": snapshot / 1e6,
             f"controller_rss_mb_{n}": steady["controller"], f"db_rss_mb_{n}": steady["db"],
             f"controller_peak_ratio_{n}": peaks["controller"] / steady["controller"],
@@ -250,7 +250,7 @@ def measure_agents(ctx, lab, n):
             f"lag_p99_ms_{n}": percentile(lags, 99), f"rate_{n}": rate,
             f"controller_cpu_{n}": cpu["controller_cpu"] / span,
             f"db_cpu_{n}": cpu["db_cpu"] / span,
-            f"bytes_per_change_{n}": received / n / changes,
+            f"bytes_per_change_{n}": received / agents.n / changes,
             f"writes_per_s_{n}": writes / span}
 
 
@@ -263,8 +263,9 @@ def measure(ctx, lab):
 
 def run(ctx):
     lab = start(ctx)
-    make_nodes(lab, max(AGENTS))
-    make_cluster(ctx, lab, max(AGENTS))
+    nodes = ctx.size(max(AGENTS), 5)
+    make_nodes(lab, nodes)
+    make_cluster(ctx, lab, nodes)
     result = ctx.in_turn({"virga": lambda: measure(ctx, lab)})
     lab.run("down")
     return result
