@@ -1,16 +1,20 @@
-/* A connection is allowed by a rule, or since nothing isolates its end.  So an
- * allow goes away when
+/* A connection is allowed by a rule, or since no rule denies it.  So an allow
+ * goes away when
  *
- *   a rule that allows goes, or one that isolates comes
- *   an identity in use leaves a set of a rule that allows,
- *                   or enters a set of a rule that isolates
+ *   a rule that allows or passes goes, or one that does not allow comes
+ *   an identity in use, an address or a name leaves a set of such a rule,
+ *                   or enters a set of one of those
  *   an endpoint changes to an identity that is not in such a set,
- *                   or that is in one of a rule that isolates
+ *                   or that is in one of those
  *   addresses of nodes change (a node always reaches its own pods)
+ *   a node comes that was the world, and a set tells them apart
+ *
+ * A rule that passes counts both ways: what comes after it, in its tier or in
+ * the next, may deny.  One that changes its place goes and comes.  Rules in dry
+ * run say nothing.
  *
  * Each of these ends at a rule, and a rule at the network of its subjects,
- * whose connections are in the network's zone or in zone 1.  Rules of an
- * action that is not known here count both ways.
+ * whose connections are in the network's zone or in zone 1.
  *
  * An address that changes hands is the other case: who has it now must not
  * inherit connections.  Addresses that are given up are remembered until
@@ -293,6 +297,9 @@ find_identities_in_use(struct look *look)
 static bool
 is_in_use(struct look *look, uint32_t identity)
 {
+    if (identity < IDENTITY_FIRST) {
+        return true;
+    }
     if (!records_before(look->now, RECORD_IDENTITY, identity)
         && records_find(look->now, RECORD_IDENTITY, identity)) {
         return false;
@@ -303,10 +310,52 @@ is_in_use(struct look *look, uint32_t identity)
     return has_number(&look->in_use, identity);
 }
 
-/* Is an identity in use in 'a' and not in 'b'? */
+static bool
+set_covers(const struct rec_set *set, const struct prefix *prefix)
+{
+    for (size_t i = 0; set && i < set->n_prefixes; i++) {
+        if (prefix_covers(&set->prefixes[i], prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+set_names(const struct rec_set *set, const char *domain)
+{
+    for (size_t i = 0; set && i < set->n_domains; i++) {
+        if (!strcmp(set->domains[i], domain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is an address or a name in 'a' and not in 'b'? */
+static bool
+differs_in_addresses(const struct rec_set *a, const struct rec_set *b)
+{
+    for (size_t i = 0; a && i < a->n_prefixes; i++) {
+        if (!set_covers(b, &a->prefixes[i])) {
+            return true;
+        }
+    }
+    for (size_t i = 0; a && i < a->n_domains; i++) {
+        if (!set_names(b, a->domains[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is somebody in 'a' and not in 'b'? */
 static bool
 differs(struct look *look, const struct rec_set *a, const struct rec_set *b)
 {
+    if (differs_in_addresses(a, b)) {
+        return true;
+    }
     for (size_t i = 0; a && i < a->n_identities; i++) {
         if (!set_has(b, a->identities[i]) && is_in_use(look, a->identities[i])) {
             return true;
@@ -406,7 +455,32 @@ look_at_endpoints(struct look *look)
     }
 }
 
-/* A node that is new takes nothing away; nor does a network, unless it changes. */
+/* Does a set hold the world, or nodes, by their identity? */
+static bool
+strangers_are_told_apart(const struct records *now)
+{
+    const struct record *r;
+    for (r = records_first(now, RECORD_SET); r; r = records_next(now, r)) {
+        const struct rec_set *set = (const struct rec_set *) r;
+        if (set->n_identities && set->identities[0] < IDENTITY_FIRST) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May the node or network take something away?  One that is new does not, but
+ * for a node whose address was the world's; nor does a network, unless it
+ * changes. */
+static bool
+place_denies(const struct records *now, const struct record *was, const struct record *is)
+{
+    if (!was) {
+        return is && is->kind == RECORD_NODE && strangers_are_told_apart(now);
+    }
+    return (is || was->kind == RECORD_NODE) && !(is && record_equal(was, is));
+}
+
 static void
 look_at_places(struct look *look)
 {
@@ -417,9 +491,7 @@ look_at_places(struct look *look)
         for (size_t i = 0; i < n; i++) {
             const struct record *was = records_before(look->now, kinds[k], keys[i]);
             const struct record *now = records_find(look->now, kinds[k], keys[i]);
-            if (was && (kinds[k] == RECORD_NODE || now) && !(now && record_equal(was, now))) {
-                look->scope->all = true;
-            }
+            look->scope->all = look->scope->all || place_denies(look->now, was, now);
         }
         free(keys);
     }
@@ -429,13 +501,13 @@ look_at_places(struct look *look)
 static bool
 loss_denies(const struct rec_rule *rule)
 {
-    return rule && rule->action != RULE_ISOLATE;
+    return rule && !rule->dry_run && (rule->action == RULE_ALLOW || rule_passes(rule));
 }
 
 static bool
 coming_denies(const struct rec_rule *rule)
 {
-    return rule && rule->action != RULE_ALLOW;
+    return rule && !rule->dry_run && rule->action != RULE_ALLOW;
 }
 
 static void

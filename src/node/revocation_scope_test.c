@@ -48,36 +48,58 @@ static void
 put_random_set(struct records *records, uint32_t i)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
+    static const char *const others[] = {
+        "",
+        "",
+        " prefixes=192.0.2.0/25",
+        " prefixes=10.128.0.0/23,192.0.2.1/32",
+        " domains=a.example",
+    };
     ds_put_format(&s, "set %u selector=s%u identities=", i, i);
     const char *separator = "";
+    if (random_range(8) == 0) {
+        ds_put_format(&s, "%d", random_range(2) ? IDENTITY_WORLD : IDENTITY_REMOTE_NODE);
+        separator = ",";
+    }
     for (uint32_t id = 0; id < IDENTITIES; id++) {
         if (random_range(3) == 0) {
             ds_put_format(&s, "%s%u", separator, 256 + id);
             separator = ",";
         }
     }
-    ds_put_char(&s, '\n');
+    ds_put_format(&s, "%s\n", others[random_range(ARRAY_SIZE(others))]);
     put(records, ds_cstr(&s));
     ds_destroy(&s);
 }
 
+/* Half of the rules are of NetworkPolicy, some of the others of any network. */
 static void
 put_random_rule(struct records *records, uint32_t i)
 {
-    bool isolate = random_range(3) == 0;
+    int tier = random_range(2) ? TIER_NETWORKPOLICY : (int) random_range(N_RULE_TIERS);
+    bool np = tier == TIER_NETWORKPOLICY, isolate = np && random_range(3) == 0;
+    static const enum rule_action actions[] = { RULE_ALLOW, RULE_DENY, RULE_REJECT, RULE_PASS };
+    enum rule_action action = (isolate ? RULE_ISOLATE
+                               : np    ? RULE_ALLOW
+                                       : actions[random_range(ARRAY_SIZE(actions))]);
     struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_format(&s, "rule %u %s tier=networkpolicy priority=0 action=%s vni=%u subject=%u ", i,
-                  random_range(2) ? "ingress" : "egress", isolate ? "isolate" : "allow",
-                  4096 + random_range(NETWORKS), 1 + random_range(SETS));
+    ds_put_format(&s, "rule %u %s tier=%s priority=0 rank=%u action=%s vni=%u subject=%u ", i,
+                  random_range(2) ? "ingress" : "egress", rule_tier_names[tier],
+                  np ? 0 : 10 * i + random_range(50), rule_action_names[action],
+                  np || random_range(4) ? 4096 + random_range(NETWORKS) : 0,
+                  1 + random_range(SETS));
     if (isolate) {
         ds_put_cstr(&s, "peers=any ports=any");
+    } else if (random_range(6) == 0) {
+        ds_put_cstr(&s, "peers=pods ports=any");
     } else if (random_range(4) == 0) {
         ds_put_format(&s, "peers=10.128.0.0/%u ports=any", 22 + random_range(3));
     } else {
         ds_put_format(&s, "peers=set:%u ports=%s", 1 + random_range(SETS),
                       random_range(2) ? "tcp:80" : "any");
     }
-    ds_put_format(&s, " policy=NetworkPolicy/n/p index=%d\n", isolate ? -1 : 0);
+    ds_put_format(&s, " policy=NetworkPolicy/n/p index=%d%s\n", isolate ? -1 : 0,
+                  !np && random_range(4) == 0 ? " flags=dry-run" : "");
     put(records, ds_cstr(&s));
     ds_destroy(&s);
 }
@@ -105,6 +127,12 @@ static void
 change_one(struct records *records)
 {
     uint32_t endpoint = 1 + random_range(ENDPOINTS), rule = 1 + random_range(RULES);
+    if (random_range(50) == 0) {
+        if (!records_remove(records, RECORD_NODE, 3)) {
+            put(records, "node 3 name=third vtep=172.30.0.3 addresses=172.30.0.3\n");
+        }
+        return;
+    }
     switch (random_range(7)) {
     case 0:
     case 1:
@@ -186,9 +214,42 @@ check_pair(struct check *check, const struct rec_endpoint *src, const struct rec
     }
 }
 
+/* With somebody who is no endpoint. */
+static void
+check_stranger(struct check *check, const struct rec_endpoint *endpoint, const char *address)
+{
+    struct rec_endpoint stranger = { .vni = endpoint->vni, .node = 0 };
+    struct in6_addr ip;
+    char name[] = "a stranger";
+    char *error = addr_parse(address, &ip);
+    assert_null(error);
+    stranger.name = name;
+    stranger.ips = &ip;
+    stranger.n_ips = 1;
+    if (endpoint->node == 1) {
+        check_pair(check, endpoint, &stranger, 80);
+        check_pair(check, &stranger, endpoint, 80);
+    }
+}
+
+static void
+check_strangers(struct check *check, const struct records *was)
+{
+    for (uint32_t i = 1; i <= ENDPOINTS; i++) {
+        const struct rec_endpoint *endpoint = records_endpoint(was, i);
+        if (endpoint) {
+            check_stranger(check, endpoint, "192.0.2.1");
+            check_stranger(check, endpoint, "192.0.2.2");
+            check_stranger(check, endpoint, "172.30.0.2");
+            check_stranger(check, endpoint, "172.30.0.3");
+        }
+    }
+}
+
 static void
 check_all_pairs(struct check *check, const struct records *was)
 {
+    check_strangers(check, was);
     for (uint32_t i = 1; i <= ENDPOINTS; i++) {
         for (uint32_t j = 1; j <= ENDPOINTS; j++) {
             const struct rec_endpoint *src = records_endpoint(was, i);
@@ -337,6 +398,47 @@ test_what_only_allows_says_nothing(void **state)
     assert_false(revocation_scope_any(f->scope));
 }
 
+#define ORDERED(ID, RANK, ACTION)                                            \
+    "rule " ID " ingress tier=admin priority=0 rank=" RANK " action=" ACTION \
+    " vni=4096 subject=1 peers=set:2 ports=any policy=ClusterNetworkPolicy//p index=0"
+
+static void
+test_ordered_rules(void **state)
+{
+    const struct fixture *f = *state;
+    look(f, ORDERED("5", "100", "allow"));
+    assert_false(revocation_scope_any(f->scope));
+    look(f, ORDERED("6", "200", "deny") " flags=dry-run");
+    assert_false(revocation_scope_any(f->scope));
+    look(f, ORDERED("6", "200", "deny"));
+    assert_true(revocation_scope_any(f->scope));
+    look(f, ORDERED("6", "50", "deny")); /* Comes before the other. */
+    assert_true(revocation_scope_any(f->scope));
+    records_remove(f->records, RECORD_RULE, 6);
+    look(f, "");
+    assert_false(revocation_scope_any(f->scope));
+    look(f, ORDERED("7", "10", "pass"));
+    assert_true(revocation_scope_any(f->scope));
+    records_remove(f->records, RECORD_RULE, 7);
+    look(f, "");
+    assert_true(revocation_scope_any(f->scope));
+}
+
+static void
+test_addresses_of_sets(void **state)
+{
+    const struct fixture *f = *state;
+    look(f, "set 2 selector=client identities=257 prefixes=10.0.0.0/8 domains=a.example\n");
+    assert_false(revocation_scope_any(f->scope));
+    look(f, "set 2 selector=client identities=257 prefixes=10.1.0.0/16 domains=a.example\n");
+    assert_true(revocation_scope_any(f->scope));
+    look(f, "set 2 selector=client identities=257 prefixes=10.0.0.0/8,192.0.2.1/32"
+            " domains=a.example\n");
+    assert_false(revocation_scope_any(f->scope));
+    look(f, "set 2 selector=client identities=257 prefixes=10.0.0.0/8,192.0.2.1/32\n");
+    assert_true(revocation_scope_any(f->scope));
+}
+
 static void
 test_network_without_endpoints_here(void **state)
 {
@@ -375,6 +477,8 @@ main(void)
         cmocka_unit_test(test_random_changes),
         TEST(test_relabel_concerns_the_network_that_loses_a_peer),
         TEST(test_what_only_allows_says_nothing),
+        TEST(test_ordered_rules),
+        TEST(test_addresses_of_sets),
         TEST(test_network_without_endpoints_here),
         TEST(test_address_that_changes_hands),
     };
