@@ -21,8 +21,10 @@
 
 #include "base/learned.h"
 #include "openflow/ports.h"
+#include "openflow/reject.h"
 #include "packets.h"
 #include "util.h"
+#include "virga/userdata.h"
 
 /* What differs between the directions. */
 struct side {
@@ -137,9 +139,25 @@ put_verdict(struct job *j)
     }
 }
 
+/* The agent answers the sender of what is rejected, and logs. */
+static void
+put_news(struct job *j)
+{
+    const struct rec_rule *rule = j->rule;
+    bool rejects = rule->action == RULE_REJECT && !rule->dry_run;
+    uint8_t features = (rejects ? VIRGA_USERDATA_REJECT : 0)
+                       | (rule->log ? VIRGA_USERDATA_LOG : 0);
+
+    if (features) {
+        put_controller(&j->draft, features, rule->r.key, REJECT_FRAME_LEN,
+                       rejects ? METER_reject : METER_log);
+    }
+}
+
 static void
 emit_verdict(struct job *j)
 {
+    put_news(j);
     put_verdict(j);
     flow_draft_emit_counted(&j->draft, j->sink, j->table, j->priority,
                             VIRGA_COOKIE(COOKIE_RULE, j->rule->r.key));

@@ -33,6 +33,29 @@ def policy(name, pods=None, ingress=None, egress=None, types=None):
             "metadata": {"namespace": ns, "name": short}, "spec": spec}
 
 
+def cluster_policy(name, pods, ingress=(), egress=(), tier="Admin", priority=10):
+    """A ClusterNetworkPolicy over pods of all namespaces, with rules as they are."""
+    return {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy",
+            "metadata": {"name": name},
+            "spec": {"tier": tier, "priority": priority, "ingress": list(ingress),
+                     "egress": list(egress),
+                     "subject": {"pods": {"namespaceSelector": {},
+                                          "podSelector": labelled(pods)}}}}
+
+
+def policy_group(name, **labels):
+    """A PolicyGroup of the pods with these labels."""
+    return {"apiVersion": "virga.dev/v1alpha1", "kind": "PolicyGroup", "metadata": {"name": name},
+            "spec": {"selectors": [{"podSelector": labelled(labels)}]}}
+
+
+def group_policy(name, group, ingress=(), egress=(), tier="Group", **more):
+    """A GroupPolicy with rules as they are."""
+    return {"apiVersion": "virga.dev/v1alpha1", "kind": "GroupPolicy", "metadata": {"name": name},
+            "spec": {"tier": tier, "priority": 10, "subject": {"group": group},
+                     "ingress": list(ingress), "egress": list(egress), **more}}
+
+
 def labelled(labels):
     return {"matchLabels": labels} if labels else {}
 
