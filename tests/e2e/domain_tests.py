@@ -1,4 +1,5 @@
 """Domain names as peers: what DNS answers to a pod teach its node."""
+import os
 from contextlib import contextmanager
 
 from e2elib.dns import Server, resolve_and_connect
@@ -40,6 +41,26 @@ def stage(lab, *names):
         yield
 
 
+@contextmanager
+def agent_options(lab, *options):
+    """The agent of node-1 runs with these."""
+    path = lab.inst.path("node-1", "agent", "options")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(options))
+    try:
+        restart_agent(lab)
+        yield
+    finally:
+        os.unlink(path)
+        restart_agent(lab)
+
+
+def restart_agent(lab):
+    lab.run("kill", "agent", "node-1")
+    lab.run("start", "agent", "node-1")
+    lab.settle()
+
+
 def ask(lab, name, *connect_to, who=CLIENT):
     return resolve_and_connect(lab.netns(who), lab.ip(DNS), name, *connect_to)
 
@@ -67,6 +88,14 @@ def domain_names(lab):
         for i in range(40):
             equal(ask(lab, f"n{i}.a.wild.example", (f"198.51.100.{100 + i}", 443)), (True, True),
                   f"name {i} right after its answer")
+
+
+@test
+def domain_names_by_servers_that_are_believed(lab):
+    with stage(lab, "www.example.com"), agent_options(lab, "--dns-servers=192.0.2.53,2001:db8::/32"):
+        equal(ask(lab, "www.example.com", ("198.51.100.1", 443)), (True, False), "another server")
+    with stage(lab, "www.example.com"), agent_options(lab, f"--dns-servers={lab.ip(DNS)}"):
+        equal(ask(lab, "www.example.com", ("198.51.100.1", 443)), (True, True), "this server")
 
 
 @test
