@@ -1,11 +1,15 @@
 """The verdict for a packet that starts a connection, from records alone.
 
-The rules of NetworkPolicy once more, in another language than the product's
+The tiers and their rules once more, in another language than the product's
 evaluate.c, to judge the flows by.
 """
 import ipaddress
 import re
 import shlex
+
+
+TIERS = ("admin", "group", "networkpolicy", "baseline")
+WORLD = 1
 
 
 def numbers(text):
@@ -46,20 +50,30 @@ class Records:
         return next((a for a in known.split(",") if (":" in a) == ip6), None)
 
     def identity(self, who):
+        if who == "world":
+            return WORLD
         return int(self.pods[who]["identity"]) if who in self.pods else None
 
 
+def in_prefixes(address, text):
+    return any(address in ipaddress.ip_network(p) for p in text.split(",") if p)
+
+
+def in_set(records, number, who, address):
+    members = records.kinds["set"][number]
+    return (records.identity(who) in numbers(members.get("identities", ""))
+            or in_prefixes(address, members.get("prefixes", "")))
+
+
 def has_peer(records, rule, who, ip6):
-    peers = rule["peers"]
     address = ipaddress.ip_address(records.address(who, ip6))
-    for peer in peers.split(","):
-        if peer == "any":
+    for peer in rule["peers"].split(","):
+        if peer == "any" or (peer == "pods" and who in records.pods):
             return True
         if peer.startswith("set:"):
-            members = numbers(records.kinds["set"][int(peer[4:])].get("identities", ""))
-            if records.identity(who) in members:
+            if in_set(records, int(peer[4:]), who, address):
                 return True
-        elif peer and address in ipaddress.ip_network(peer):
+        elif peer != "pods" and in_prefixes(address, peer):
             return True
     return False
 
@@ -77,42 +91,81 @@ def has_port(rule, port):
     return False
 
 
+class Decision:
+    """What the tiers say to one direction: really, and if dry runs were in force."""
+
+    def __init__(self):
+        self.allowed = None  # Nothing is decided yet.
+        self.would_end = False
+        self.credits = []  # Sets of rules; one of each has the credit.
+
+    def decide(self, allowed, rules):
+        if self.allowed is None:
+            self.allowed = allowed
+            self.credits.append(rules)
+        self.would_end = True
+
+    def networkpolicy(self, rules):
+        allowing = {k for k, r in rules.items() if r["action"] == "allow" and r["matches"]}
+        isolating = {k for k, r in rules.items() if r["action"] == "isolate"}
+        if allowing or isolating:
+            self.decide(bool(allowing), allowing or {min(isolating)})
+
+    def ordered(self, rules):
+        left, would_left = self.allowed is not None, self.would_end
+        for rank in sorted({int(r["rank"]) for r in rules.values()}):
+            hits = {k for k, r in rules.items() if int(r["rank"]) == rank and r["matches"]}
+            if not hits:
+                continue
+            rule = rules[min(hits)]
+            if "dry-run" in rule.get("flags", ""):
+                if not would_left and not left:
+                    self.credits.append(hits)
+                    self.would_end |= rule["action"] != "pass"
+                    would_left = True
+            elif not left:
+                if rule["action"] == "pass":
+                    self.credits.append(hits)
+                else:
+                    self.decide(rule["action"] == "allow", hits)
+                left = would_left = True
+
+
 def decide(records, direction, subject, peer, port):
-    """The ids of the rules that may decide, and whether they allow."""
-    if subject not in records.pods:
-        return True, set()
-    rules = {k: r for k, r in records.kinds["rule"].items()
-             if r["direction"] == direction and records.identity(subject)
-             in numbers(records.kinds["set"][int(r["subject"])].get("identities", ""))}
-    isolating = {k for k, r in rules.items() if r["action"] == "isolate"}
-    allowing = {k for k, r in rules.items() if r["action"] == "allow"
-                and has_peer(records, r, peer, port.partition("/")[0].endswith("6")) and has_port(r, port)}
-    if allowing or not isolating:
-        return True, allowing
-    return False, {min(isolating)}
+    decision = Decision()
+    for tier in TIERS if subject in records.pods else ():
+        rules = {k: dict(r) for k, r in records.kinds["rule"].items()
+                 if r["direction"] == direction and r["tier"] == tier
+                 and records.identity(subject)
+                 in numbers(records.kinds["set"][int(r["subject"])].get("identities", ""))}
+        for rule in rules.values():
+            rule["matches"] = (has_peer(records, rule, peer, port.partition("/")[0].endswith("6"))
+                               and has_port(rule, port))
+        if tier == "networkpolicy":
+            decision.networkpolicy(rules)
+        else:
+            decision.ordered(rules)
+    return decision
 
 
-def reason(what, allowed, expected, credited):
-    if len(credited) > 1 or (credited and not credited <= expected):
-        return f"{what} credited to {sorted(credited)}, not to one of {sorted(expected)}"
-    if expected and not credited and not allowed:
-        return f"{what} denial is credited to nobody"
-    return ""
+def wrong_credit(what, decision, credited):
+    for rules in decision.credits:
+        if len(credited & rules) != 1:
+            return f"{what} credited to {sorted(credited)}, not to one of {sorted(rules)}"
+    others = credited - set().union(*decision.credits)
+    return f"{what} credited to {sorted(others)} as well" if others else ""
 
 
 def disagrees(records, src, dst, port, way):
     """Says what is wrong with a way, or nothing."""
-    egress, egress_rules = decide(records, "egress", src, dst, port)
-    ingress, ingress_rules = decide(records, "ingress", dst, src, port)
+    egress = decide(records, "egress", src, dst, port)
+    ingress = decide(records, "ingress", dst, src, port)
     if src in records.node_names() and dst in records.pods and records.node_of(dst) == src:
-        ingress, ingress_rules = True, set()
-    if way.delivered != (egress and ingress):
-        return f"should be {'delivered' if egress and ingress else 'dropped'}"
-    if not egress:
-        ingress_rules = set()
-    if egress and egress_rules and not way.egress:
-        return "no egress rule has the credit"
-    if egress and ingress and ingress_rules and not way.ingress:
-        return "no ingress rule has the credit"
-    return (reason("egress", egress, egress_rules, way.egress)
-            or reason("ingress", ingress, ingress_rules, way.ingress))
+        ingress = Decision()
+    delivered = egress.allowed is not False and ingress.allowed is not False
+    if way.delivered != delivered:
+        return f"should be {'delivered' if delivered else 'dropped'}"
+    if egress.allowed is False:
+        ingress = Decision()
+    return (wrong_credit("egress", egress, way.egress)
+            or wrong_credit("ingress", ingress, way.ingress))

@@ -150,10 +150,11 @@ class Trace:
         match = re.search(rf"(?:^|,){name}=([^,]*)", self.final)
         return match and match[1]
 
-    def rules(self, features, table):
-        """Ids of the rules that had the credit in 'table'."""
+    def rules(self, features, direction):
+        """Ids of the rules that had the credit in the tables of a direction's tiers."""
+        tables = [f"{direction}_{tier}" for tier in ("admin", "group", "np", "baseline")]
         return {cookie & 0xffffffff for name, cookie in zip(self.tables, self.cookies)
-                if name == table and cookie >> 48 & 0xff in features}
+                if name in tables and cookie >> 48 & 0xff in features}
 
     def verdict(self):
         if self.port is not None:
@@ -177,8 +178,8 @@ class Way:
         self.parts = []
 
     def add(self, node, trace):
-        self.egress |= trace.rules((RULE, ISOLATE), "egress_np")
-        self.ingress |= trace.rules((RULE, ISOLATE), "ingress_np")
+        self.egress |= trace.rules((RULE, ISOLATE), "egress")
+        self.ingress |= trace.rules((RULE, ISOLATE), "ingress")
         self.parts.append(f"{node} {trace.verdict()}")
 
     @property
