@@ -19,6 +19,7 @@ PREFIX := /usr/local
 DESTDIR :=
 FUZZ_SECONDS := 30
 BENCH := all
+HOURS := 1
 RUNS :=
 
 # --- Variants ----------------------------------------------------------------
@@ -257,7 +258,7 @@ benches: $(BENCHES)
 # The runners find the programs by this.
 export VIRGA_BUILD := $(CURDIR)/$B
 
-.PHONY: golden crds conformance check-conformance nightly e2e check check-san check-static lint demo bench
+.PHONY: golden crds conformance check-conformance nightly e2e soak check check-san check-static lint demo bench
 golden: programs
 	tests/golden/run
 crds: programs
@@ -270,6 +271,8 @@ nightly: programs $B/test/conformance_test
 	tests/conformance/run --nightly
 e2e: programs
 	tests/e2e/run $(E2E)
+soak: programs
+	tests/soak/run $(HOURS)
 check:
 	scripts/check
 check-san:
@@ -356,6 +359,7 @@ help:
 	echo "  make conformance  NetworkPolicy against the words of Kubernetes, as in make check;"
 	echo "                    make check-conformance: more of it;  make nightly: all of it"
 	echo "  make e2e          end to end on real OVS (root);  E2E='NAME...' for some"
+	echo "  make soak         churn with probes for HOURS=$(HOURS) (root); make check: two minutes"
 	echo "  make check-san    unit and end to end with ASan and UBSan"
 	echo "  make fuzz-replay  known inputs through each decoder"
 	echo "  make fuzz         search for new ones, FUZZ_SECONDS=$(FUZZ_SECONDS) per decoder"

@@ -521,6 +521,13 @@ engine_wait(struct engine *engine)
     }
 }
 
+char *
+engine_check(const struct engine *engine)
+{
+    return engine->leading ? compile_check_full(engine->compile)
+                           : xstrdup("this controller does not lead");
+}
+
 bool
 engine_is_leading(const struct engine *engine)
 {

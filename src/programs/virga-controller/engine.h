@@ -31,6 +31,9 @@ void engine_run(struct engine *);
 void engine_wait(struct engine *);
 
 bool engine_is_leading(const struct engine *);
+/* Compares the records with those of a full computation; NULL, or a malloc'd
+ * description of the first difference. */
+char *engine_check(const struct engine *);
 void engine_get_memory_usage(const struct engine *, struct simap *);
 
 #endif

@@ -224,6 +224,20 @@ unixctl_exit(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[] 
     unixctl_command_reply(conn, NULL);
 }
 
+/* The oracle: is what was computed step by step what one computation gives? */
+static void
+unixctl_check(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
+              void *engine)
+{
+    char *error = engine_check(engine);
+    if (error) {
+        unixctl_command_reply_error(conn, error);
+    } else {
+        unixctl_command_reply(conn, "the records are those of a full computation");
+    }
+    free(error);
+}
+
 static struct unixctl_server *
 start_unixctl(const struct options *o)
 {
@@ -363,6 +377,7 @@ main(int argc, char *argv[])
     struct unixctl_server *unixctl = start_unixctl(&options);
     struct store *store = store_create(options.db, STORE_CONTROLLER);
     struct engine *engine = engine_create(store, requests, send_reply, server);
+    unixctl_command_register("compile/check", "", 0, 0, unixctl_check, engine);
     write_url(&options, server);
     daemonize_complete();
 
