@@ -17,11 +17,12 @@ struct world {
 };
 
 static struct world
-world_create(const char *text)
+world_create_limited(const char *text, size_t policy_flows_max)
 {
     struct lower_config config = { .node_name = CONST_CAST(char *, "node-1"),
                                    .tunnel_port = 1,
-                                   .gateway_port = 2 };
+                                   .gateway_port = 2,
+                                   .policy_flows_max = policy_flows_max };
     struct world w = { records_create(), lower_create(&config) };
 
     char *error = records_parse(text, w.records);
@@ -29,6 +30,12 @@ world_create(const char *text)
         fail_msg("%s", error);
     }
     return w;
+}
+
+static struct world
+world_create(const char *text)
+{
+    return world_create_limited(text, 0);
 }
 
 static void
@@ -474,7 +481,8 @@ random_rule(struct ds *s)
                   pick(4) ? 4096 + (int) pick(N_NETWORKS) : 0, 1 + (int) pick(N_SETS));
     random_peers(s);
     random_ports(s);
-    ds_put_format(s, " policy=NetworkPolicy/ns/p index=0%s\n", pick(4) ? "" : " flags=dry-run");
+    ds_put_format(s, " policy=NetworkPolicy/ns/p%u index=0", pick(3));
+    ds_put_cstr(s, pick(4) ? "\n" : pick(2) ? " flags=log,dry-run\n" : " flags=log\n");
 }
 
 static void
@@ -562,9 +570,11 @@ random_step(struct world *w)
 static void
 test_random_lives(void **state)
 {
+    unsigned int n_limited = 0;
+
     srand(7);
     for (int life = 0; life < 20; life++) {
-        struct world w = world_create(life % 2 ? SHOP : "");
+        struct world w = world_create_limited(life % 2 ? SHOP : "", life % 3 ? 0 : 25);
         for (int step = 0; step < 200; step++) {
             for (int n = pick(3); n >= 0; n--) {
                 random_step(&w);
@@ -572,8 +582,10 @@ test_random_lives(void **state)
             run(&w);
         }
         assert_survives_openflow(lower_flows(w.lower));
+        n_limited += lower_oversized_seqno(w.lower);
         world_destroy(&w);
     }
+    assert_true(n_limited > 100); /* Policies grew past the limit and shrank again. */
 }
 
 int

@@ -135,6 +135,8 @@ act(const struct side *side, const struct flow_entry *f, struct flow *flow)
             mf_set_flow_value_masked(sf->field, sf->value, ofpact_set_field_mask(sf), flow);
             break;
         }
+        case OFPACT_CONTROLLER: /* The agent's news changes nothing here. */
+            break;
         case OFPACT_RESUBMIT:
             return table_index(side, ofpact_get_RESUBMIT(a)->table_id);
         case OFPACT_GOTO_TABLE:
