@@ -95,13 +95,11 @@ same_meaning(const struct flow_entry *a, const struct flow_entry *b)
     return a->cookie == b->cookie && a->flags == b->flags;
 }
 
-/* The actions that a switch sends back may differ from ours in how they are
- * stored, but not in their text. */
 static bool
 same_flow(const struct flow_entry *a, const struct flow_entry *b)
 {
     return same_meaning(a, b)
-           && ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len);
+           && ofpacts_equal(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len);
 }
 
 static void

@@ -28,6 +28,7 @@ struct claim {
     struct hmap_node hmap_node; /* In flow_table's 'claims', by entry and owner. */
     struct ovs_list owner_node; /* In owner's 'claims'. */
     struct claim *next;         /* In entry's 'claims'. */
+    struct claim **pprev;       /* What points to this one there. */
     struct entry *entry;
     struct owner *owner;
     uint64_t cookie;
@@ -220,10 +221,16 @@ log_remove(struct flow_table *ft, struct entry *e)
 }
 
 /* True if the entry is again what it was when it entered the log. */
+/* Both flows are ours: what is encoded otherwise is another flow. */
 static bool
 entry_is_unchanged(const struct entry *e)
 {
-    return e->live ? e->was && flow_entry_same_content(&e->flow, e->was) : !e->was;
+    const struct flow_entry *now = &e->flow, *was = e->was;
+
+    return e->live ? was && now->cookie == was->cookie && now->flags == was->flags
+                         && ofpacts_equal(now->ofpacts, now->ofpacts_len, was->ofpacts,
+                                          was->ofpacts_len)
+                   : !was;
 }
 
 static void
@@ -375,6 +382,10 @@ claim_create(struct flow_table *ft, struct entry *e, struct owner *o)
     c->entry = e;
     c->owner = o;
     c->next = e->claims;
+    c->pprev = &e->claims;
+    if (c->next) {
+        c->next->pprev = &c->next;
+    }
     e->claims = c;
     e->n_claims++;
     ovs_list_push_back(&o->claims, &c->owner_node);
@@ -387,13 +398,12 @@ static void
 claim_destroy(struct flow_table *ft, struct claim *c)
 {
     struct entry *e = c->entry;
-    struct claim **p = &e->claims;
 
     entry_touch(ft, e);
-    while (*p != c) {
-        p = &(*p)->next;
+    *c->pprev = c->next;
+    if (c->next) {
+        c->next->pprev = c->pprev;
     }
-    *p = c->next;
     e->n_claims--;
     ovs_list_remove(&c->owner_node);
     hmap_remove(&ft->claims, &c->hmap_node);
