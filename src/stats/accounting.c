@@ -14,6 +14,7 @@ struct account {
     struct hmap_node hmap_node; /* In accounting's 'accounts'. */
     struct ovs_list changed;    /* In accounting's 'changed', or empty. */
     struct counter counter;     /* raw_*: sums over the flows that are there. */
+    size_t n_tallies;           /* That refer to it. */
 
     /* Until the books are settled: the raw_* that the counter includes from an
      * earlier life, and those of the flows that are older than this life. */
@@ -93,6 +94,26 @@ account_changed(struct accounting *acc, struct account *account)
 {
     if (ovs_list_is_empty(&account->changed)) {
         ovs_list_push_back(&acc->changed, &account->changed);
+    }
+}
+
+static bool
+counter_is_zero(const struct counter *c)
+{
+    return !c->hits && !c->packets && !c->bytes && !c->raw_hits && !c->raw_packets
+           && !c->raw_bytes;
+}
+
+/* One that has no flow and never counted anything: rules come and go for ever,
+ * and their numbers are never used again. */
+static void
+account_forget_if_idle(struct accounting *acc, struct account *account)
+{
+    if (!account->n_tallies && ovs_list_is_empty(&account->changed)
+        && counter_is_zero(&account->counter) && counter_is_zero(&account->included)
+        && counter_is_zero(&account->old)) {
+        hmap_remove(&acc->accounts, &account->hmap_node);
+        free(account);
     }
 }
 
@@ -241,6 +262,7 @@ tally_create(struct accounting *acc, const struct accounting_flow *flow)
     tally->priority = flow->priority;
     minimatch_init(&tally->match, flow->match);
     tally->account = account_get(acc, &key);
+    tally->account->n_tallies++;
     tally->hits = hits;
     hmap_insert(&acc->tallies, &tally->hmap_node, flow_hash(flow));
     return tally;
@@ -253,7 +275,9 @@ tally_depart(struct accounting *acc, struct tally *tally)
     if (!tally->departing) {
         tally->departing = true;
         add_raw(&tally->account->counter, tally->hits, -tally->packets, -tally->bytes);
-        account_changed(acc, tally->account);
+        if (tally->packets || tally->bytes) {
+            account_changed(acc, tally->account);
+        }
     }
 }
 
@@ -263,6 +287,8 @@ tally_destroy(struct accounting *acc, struct tally *tally)
     tally_depart(acc, tally);
     hmap_remove(&acc->tallies, &tally->hmap_node);
     minimatch_destroy(&tally->match);
+    tally->account->n_tallies--;
+    account_forget_if_idle(acc, tally->account);
     free(tally);
 }
 

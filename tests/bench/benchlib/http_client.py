@@ -4,10 +4,12 @@ import json
 import queue
 import socket
 import threading
+import time
 
 from benchlib.context import BenchError
 
-WORKERS = 8
+WORKERS = 32
+IDLE_SECONDS = 30  # The server hangs up after 90.
 PLURALS = {"Namespace": "/api/v1/namespaces", "Pod": "/api/v1/{}/pods",
            "NetworkPolicy": "/apis/networking.k8s.io/v1/{}/networkpolicies"}
 
@@ -27,6 +29,7 @@ class Client(http.client.HTTPConnection):
     def __init__(self, socket_path):
         super().__init__("localhost", timeout=600)
         self.socket_path = socket_path
+        self.used = 0.0
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -34,6 +37,9 @@ class Client(http.client.HTTPConnection):
         self.sock.connect(self.socket_path)
 
     def send_text(self, method, path, text=None, content_type="application/json"):
+        if time.monotonic() - self.used > IDLE_SECONDS:
+            self.close()
+        self.used = time.monotonic()
         self.request(method, path, text, {"Content-Type": content_type} if text else {})
         response = self.getresponse()
         answer = response.read()
