@@ -3,7 +3,10 @@
 The lab's first node is real: database, controller, agent, ovs-vswitchd, and its pods,
 attached by CNI.  The other nodes are rows in the database that keep saying "ready, all
 applied", so that pods can be on them; nothing runs there."""
+import contextlib
+import os
 import re
+import signal
 import threading
 import time
 
@@ -145,6 +148,16 @@ class Virga:
         return run(["ovs-appctl", *argv], env=ovs_env(self.inst, NODE), timeout=600).stdout
 
     # --- faults and restarts -------------------------------------------------------
+
+    @contextlib.contextmanager
+    def agent_sleeps(self):
+        """Stopped, as by a debugger; it goes on at the end."""
+        pid = self.pids()["agent"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def stop_agent(self):
         self.parts.kill("agent", NODE)
