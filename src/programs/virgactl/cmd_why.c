@@ -1,4 +1,5 @@
 /* virgactl why: what would become of a connection, and which rule decides. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,11 @@ const char cmd_why_help[] =
     "which node.  It asks the policy, not the switches: no packet is sent.\n\n"
     "  -f FILE|DIR  offline, of manifests as with \"compile\"\n"
     "  -n NS        namespace of objects in manifests that name none (\"default\")\n"
-    "  -o FORM      text or json\n\n"
-    "Exit codes: 0 allowed, 1 denied, 2 rejected, 3 no answer.\n\n"
+    "  -o FORM      text or json\n"
+    "  --questions=FILE  FROM TO PORT on each line of the file (-: standard input)\n"
+    "               instead of the command line; one JSON document a line\n\n"
+    "Exit codes: 0 allowed, 1 denied, 2 rejected, 3 no answer; with --questions 0 if all\n"
+    "were answered.\n\n"
     "Examples:\n"
     "  virgactl why shop/api shop/redis 6379\n"
     "  virgactl why 192.0.2.7 shop/frontend-1 80/TCP -o json | jq .ingress.rule.policy\n"
@@ -36,6 +40,7 @@ struct why_args {
     struct svec paths;
     const char *ns;
     bool json;
+    const char *questions; /* File, or NULL: that of the command line. */
     const char *from, *to, *port;
 };
 
@@ -46,6 +51,7 @@ parse_args(struct cli *cli, int argc, char **argv, struct why_args *args)
         { "filename", required_argument, NULL, 'f' },
         { "namespace", required_argument, NULL, 'n' },
         { "output", required_argument, NULL, 'o' },
+        { "questions", required_argument, NULL, 'q' },
         { NULL, 0, NULL, 0 },
     };
     int option;
@@ -55,6 +61,8 @@ parse_args(struct cli *cli, int argc, char **argv, struct why_args *args)
             svec_add(&args->paths, optarg);
         } else if (option == 'n') {
             args->ns = optarg;
+        } else if (option == 'q') {
+            args->questions = optarg;
         } else if (option == 'o' && (!strcmp(optarg, "json") || !strcmp(optarg, "text"))) {
             args->json = !strcmp(optarg, "json");
         } else {
@@ -62,8 +70,12 @@ parse_args(struct cli *cli, int argc, char **argv, struct why_args *args)
                                  : CLI_USAGE;
         }
     }
-    if (argc - optind != 3) {
-        return cli_usage("why", "give FROM, TO and PORT");
+    if (argc - optind != (args->questions ? 0 : 3)) {
+        return cli_usage("why", args->questions ? "give FROM, TO and PORT or --questions"
+                                                : "give FROM, TO and PORT");
+    }
+    if (args->questions) {
+        return CLI_OK;
     }
     args->from = argv[optind];
     args->to = argv[optind + 1];
@@ -71,26 +83,41 @@ parse_args(struct cli *cli, int argc, char **argv, struct why_args *args)
     return CLI_OK;
 }
 
-static json_t *
-ask_manifests(const struct why_args *args)
+/* Where answers come from: manifests, or without them the API. */
+struct source {
+    struct cli *cli;
+    struct compile *compile;
+};
+
+static bool
+source_open(struct source *source, struct cli *cli, const struct why_args *args)
 {
     struct manifests manifests;
-    json_t *document = NULL;
+    int error;
 
-    if (!manifests_load(&args->paths, args->ns, &manifests)) {
-        struct compile *compile = offline_compile(&manifests);
-        char *error;
-
-        offline_tell_problems(compile);
-        document = why_document(compile_records(compile), args->from, args->to, args->port,
-                                &error);
-        if (!document) {
-            cli_error("%s", error);
-            free(error);
-        }
-        compile_destroy(compile);
+    *source = (struct source){ cli, NULL };
+    if (!args->paths.n) {
+        return true;
+    }
+    error = manifests_load(&args->paths, args->ns, &manifests);
+    if (!error) {
+        source->compile = offline_compile(&manifests);
+        offline_tell_problems(source->compile);
     }
     manifests_uninit(&manifests);
+    return !error;
+}
+
+static json_t *
+ask_records(const struct records *records, const struct why_args *args)
+{
+    char *error;
+    json_t *document = why_document(records, args->from, args->to, args->port, &error);
+
+    if (!document) {
+        cli_error("%s", error);
+        free(error);
+    }
     return document;
 }
 
@@ -146,20 +173,94 @@ print_answer(const json_t *document, bool as_json)
                                          : WHY_REJECTED;
 }
 
+static json_t *
+ask(const struct source *source, const struct why_args *args)
+{
+    return source->compile ? ask_records(compile_records(source->compile), args)
+                           : ask_api(source->cli, args);
+}
+
+/* "FROM TO PORT" in place; false if there are not three words. */
+static bool
+parse_question(char *line, struct why_args *args)
+{
+    const char **words[] = { &args->from, &args->to, &args->port };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        line += strspn(line, " \t");
+        *words[i] = line;
+        line += strcspn(line, " \t");
+        if (*words[i] == line) {
+            return false;
+        }
+        line += *line ? (*line = '\0', 1) : 0;
+    }
+    return !*(line + strspn(line, " \t"));
+}
+
+static int
+answer_file(const struct source *source, struct why_args *args, FILE *file)
+{
+    struct ds line = DS_EMPTY_INITIALIZER;
+    int code = CLI_OK;
+
+    while (!ds_get_line(&line, file)) {
+        json_t *document = NULL;
+
+        if (parse_question(ds_cstr(&line), args)) {
+            document = ask(source, args);
+        } else {
+            cli_error("each line must be FROM TO PORT");
+        }
+        code = document ? code : WHY_NO_ANSWER;
+        document = document ? document : json_null();
+        json_dumpf(document, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+        putchar('\n');
+        json_decref(document);
+    }
+    ds_destroy(&line);
+    return code;
+}
+
+static int
+answer_questions(const struct source *source, struct why_args *args)
+{
+    bool standard = !strcmp(args->questions, "-");
+    FILE *file = standard ? stdin : fopen(args->questions, "r");
+    int code;
+
+    if (!file) {
+        cli_error("%s: %s", args->questions, ovs_strerror(errno));
+        return WHY_NO_ANSWER;
+    }
+    code = answer_file(source, args, file);
+    if (!standard) {
+        fclose(file);
+    }
+    return code;
+}
+
+static int
+answer_one(const struct source *source, const struct why_args *args)
+{
+    json_t *document = ask(source, args);
+    int code = document ? print_answer(document, args->json) : WHY_NO_ANSWER;
+
+    json_decref(document);
+    return code;
+}
+
 int
 cmd_why(struct cli *cli, int argc, char **argv)
 {
     struct why_args args = { .paths = SVEC_EMPTY_INITIALIZER, .ns = "default" };
-    json_t *document = NULL;
+    struct source source = { NULL, NULL };
     int code = WHY_NO_ANSWER;
 
-    if (!parse_args(cli, argc, argv, &args)) {
-        document = args.paths.n ? ask_manifests(&args) : ask_api(cli, &args);
+    if (!parse_args(cli, argc, argv, &args) && source_open(&source, cli, &args)) {
+        code = args.questions ? answer_questions(&source, &args) : answer_one(&source, &args);
     }
-    if (document) {
-        code = print_answer(document, args.json);
-        json_decref(document);
-    }
+    compile_destroy(source.compile);
     svec_destroy(&args.paths);
     return code;
 }
