@@ -67,7 +67,7 @@ def model_problems(step, objects):
     name = proof.name_of(objects)
     problems = []
     for cell, i, j in cells_of(step):
-        egress, ingress = cluster.verdict(*cell)
+        egress, ingress = (word == "allow" for word in cluster.verdict(*cell))
         table = step["expected"][f"{cell[2]}/{cell[3]}"]
         for part, mine in (("egress", egress), ("ingress", ingress),
                            ("combined", egress and ingress)):

@@ -6,7 +6,7 @@ import re
 from switch import TOP
 
 PLACES = {"_test": ["src/*/{0}.c", "src/*/*/{0}.c"], "_tests": ["tests/e2e/{0}.py"],
-          "mutants": ["tests/conformance/{0}.py"]}
+          "mutants": ["tests/conformance/*mutants.py"]}
 
 
 def text_of(name):

@@ -4,6 +4,7 @@ All shapes of policies that the API admits, on few labels, ports and
 addresses, so that things meet often."""
 import random
 
+import ordered_generator
 import proof
 from policy_model import Cluster, ips_of
 
@@ -31,6 +32,8 @@ MAX_CELLS = 160
 
 
 class Generator:
+    port_names, numbers, protocols = NAMES, NUMBERS, PROTOCOLS
+
     def __init__(self, seed):
         self.random = random.Random(seed)
 
@@ -227,4 +230,6 @@ def cluster(seed):
     """Objects and the connections to try among them."""
     generator = Generator(seed)
     objects = generator.objects()
+    if seed % 2:
+        objects = ordered_generator.add(generator, objects)
     return objects, generator.cells(objects)

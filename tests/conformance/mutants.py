@@ -1,13 +1,14 @@
 """Whether the tests can fail: faults on purpose, which must be found.
 
 A fault in the model (each a mistake that implementations of NetworkPolicy have
-made) must disagree with the packets of some random cluster.  A flow that is
+made) must disagree with the verdicts of some random cluster.  A flow that is
 left out must be noticed in the clusters where it matters."""
 import contextlib
 import random
 import re
 
 import generator
+import ordered_mutants
 import policy_model
 import proof
 from policy_model import Cluster
@@ -16,8 +17,8 @@ MUTANTS = {}
 REAL = {name: getattr(policy_model, name)
         for name in ("satisfies", "selects", "container_port", "is_on_pod_network",
                      "is_completed", "policy_types")}
-PEER, PORT, RULE, ALLOWS, VERDICT = (Cluster.peer_matches, Cluster.port_matches,
-                                     Cluster.rule_matches, Cluster.allows, Cluster.verdict)
+PEER, PORT, RULE, VERDICT = (Cluster.peer_matches, Cluster.port_matches,
+                             Cluster.rule_matches, Cluster.verdict)
 
 
 def mutant(target, attribute):
@@ -191,52 +192,49 @@ def except_cuts_other_peers(self, policy, rule, connection):
 
 
 @mutant(Cluster, "allows")
-def policies_intersect(self, direction, ip, other, protocol, port):
-    if ip not in self.pods:
-        return True
-    connection = policy_model.Connection(direction, self.pods[ip], other, protocol, port)
+def policies_intersect(self, policies, direction, connection):
     return all(any(self.rule_matches(policy, rule, connection)
                    for rule in policy["spec"].get(direction.lower()) or [])
-               for policy in self.chosen(ip, direction))
+               for policy in policies)
 
 
 @mutant(Cluster, "allows")
-def only_the_first_rule_counts(self, direction, ip, other, protocol, port):
-    if ip not in self.pods or not self.chosen(ip, direction):
-        return True
-    connection = policy_model.Connection(direction, self.pods[ip], other, protocol, port)
+def only_the_first_rule_counts(self, policies, direction, connection):
     return any(self.rule_matches(policy, rule, connection)
-               for policy in self.chosen(ip, direction)
+               for policy in policies
                for rule in (policy["spec"].get(direction.lower()) or [])[:1])
 
 
 @mutant(Cluster, "verdict")
 def egress_is_not_enforced(self, *cell):
-    return True, VERDICT(self, *cell)[1]
+    return "allow", VERDICT(self, *cell)[1]
 
 
 @mutant(Cluster, "verdict")
 def ingress_is_not_enforced(self, *cell):
-    return VERDICT(self, *cell)[0], True
+    return VERDICT(self, *cell)[0], "allow"
 
 
 @mutant(Cluster, "verdict")
 def node_is_a_stranger_to_its_pods(self, source, destination, protocol, port):
-    return (self.allows("Egress", source, destination, protocol, port),
-            self.allows("Ingress", destination, source, protocol, port))
+    return (self.decide("Egress", source, destination, protocol, port),
+            self.decide("Ingress", destination, source, protocol, port))
 
 
 @mutant(Cluster, "verdict")
 def every_node_reaches_every_pod(self, *cell):
-    return (True, True) if cell[0] in self.node_by_ip else VERDICT(self, *cell)
+    return ("allow", "allow") if cell[0] in self.node_by_ip else VERDICT(self, *cell)
 
 
 @mutant(Cluster, "verdict")
 def pod_always_reaches_its_node(self, source, destination, protocol, port):
     egress, ingress = VERDICT(self, source, destination, protocol, port)
     pod = self.pods.get(source)
-    return (egress or (pod is not None and self.node_by_ip.get(destination)
-                       == pod["spec"]["nodeName"]), ingress)
+    own = pod is not None and self.node_by_ip.get(destination) == pod["spec"]["nodeName"]
+    return "allow" if own else egress, ingress
+
+
+ordered_mutants.register(MUTANTS)
 
 
 @contextlib.contextmanager
@@ -256,17 +254,19 @@ def expected(objects, cells):
 
 
 def finder(clusters, name):
-    """The first seed whose packets find the mutant, None if none does."""
+    """The first seed whose cluster finds the mutant, None if none does.  The
+    evaluator stands for the packets, which agree with it in random clusters."""
     with planted(name):
-        return next((seed for seed, objects, cells, observed in clusters
-                     if expected(objects, cells) != observed), None)
+        return next((seed for seed, objects, cells, judged, _ in clusters
+                     if expected(objects, cells) != judged), None)
 
 
 def without_a_flow(flows, chance):
     """Flows without one of those that policies made; None if there are none."""
     lines = flows.splitlines(keepends=True)
     made = [i for i, line in enumerate(lines)
-            if re.search(r'table="(e|in)gress_np"', line.partition(" actions=")[0])
+            if re.search(r'table="(e|in)gress_(admin|group|np|baseline)"',
+                         line.partition(" actions=")[0])
             and not line.startswith("cookie=0x5601")]
     if not made:
         return None
@@ -278,7 +278,7 @@ def flow_mutants(judge, clusters):
     """(found, planted): one flow of one node left out of each cluster."""
     found = n = 0
     real = proof.flows_of
-    for seed, objects, cells, observed in clusters:
+    for seed, objects, cells, _, observed in clusters:
         chance = random.Random(seed)
         victim = chance.choice(sorted(proof.NODES))
         broken = []
@@ -304,7 +304,9 @@ def run(judge, report, count):
     for seed in range(1, count + 1):
         report.progress(f"mutants: cluster {seed} of {count}")
         objects, cells = generator.cluster(seed)
-        clusters.append((seed, objects, cells, judge.observe(objects, cells)))
+        observed = judge.observe(objects, cells)
+        clusters.append((seed, objects, cells,
+                         proof.evaluated(judge.write(objects), cells), observed))
     for name in sorted(MUTANTS):
         seed = finder(clusters, name)
         report.check(f"mutant-{name}", [] if seed else

@@ -2,7 +2,7 @@
 import re
 
 from switch import FIRST_POD, GATEWAY, TUNNEL
-from walk import DROP, DROPS, ISOLATE, MACS, TABLE_NAMES
+from walk import DROP, DROPS, ISOLATE, MACS, RULE, TABLE_NAMES
 
 ALLOWED, NO_EGRESS, NO_INGRESS = ".", "E", "I"
 
@@ -52,6 +52,9 @@ COOKIE = re.compile(r"cookie 0x([0-9a-f]+)")
 OUTPUT = re.compile(r"^ +-> output port is (\d+)$", re.M)
 FIELDS = {name: re.compile(rf",{name}=([^,\n]*)")
           for name in ("tun_dst", "dl_src", "dl_dst", "nw_ttl")}
+# A packet that the agent gets; the third byte says what for (virga/userdata.h).
+USERDATA = re.compile(r"userdata=56\.01\.([0-9a-f]{2})\.")
+REJECTED = 1
 KEY = re.compile(r"NXM_NX_TUN_ID\[0\.\.23\] is now (\w+)")
 
 
@@ -71,6 +74,7 @@ class Trace:
         self.times = len(ports)
         self.final = text[text.rindex("\nFinal flow: "):]
         self.key = keys[-1] if keys else None
+        self.rejected = any(int(bits, 16) & REJECTED for bits in USERDATA.findall(text))
 
     def field(self, name):
         match = FIELDS[name].search(self.final)
@@ -79,8 +83,10 @@ class Trace:
     def drop(self):
         """The letter of a policy's drop, words for any other."""
         feature, number = self.cookie >> 48 & 0xff, self.cookie & 0xffffffff
-        if feature == ISOLATE and self.table in ("egress_np", "ingress_np"):
-            return NO_EGRESS if self.table == "egress_np" else NO_INGRESS
+        direction, _, tier = self.table.partition("_")
+        if direction in ("egress", "ingress") and feature == (ISOLATE if tier == "np" else RULE):
+            mark = NO_EGRESS if direction == "egress" else NO_INGRESS
+            return mark.lower() if self.rejected else mark
         if feature == DROP:
             return f"dropped ({DROPS[number]} in {self.table})"
         return f"dropped (in {self.table})"

@@ -1,4 +1,5 @@
-"""What NetworkPolicy (networking.k8s.io/v1) allows, from the words of the API.
+"""What policy allows, from the words of the APIs: NetworkPolicy
+(networking.k8s.io/v1) here, the ordered kinds in ordered_model.py.
 
 A second opinion on the product, written from the documentation of the
 Kubernetes API alone: it sees Kubernetes objects as they come from YAML, never
@@ -105,8 +106,9 @@ class Connection:
 
 class Cluster:
     def __init__(self, objects):
-        self.namespaces, self.policies, self.nodes = {}, [], {}
+        self.namespaces, self.policies, self.node_labels = {}, [], {}
         self.pods, self.node_by_ip = {}, {}            # By address
+        self.groups, self.ordered = ordered_model.Groups(self), []
         for thing in objects:
             getattr(self, "add_" + thing["kind"].lower())(thing)
         self.chosen = functools.lru_cache(maxsize=None)(self.policies_of)
@@ -116,6 +118,7 @@ class Cluster:
         self.namespaces[name] = dict(labels_of(namespace), **{"kubernetes.io/metadata.name": name})
 
     def add_node(self, node):
+        self.node_labels[node["metadata"]["name"]] = labels_of(node)
         for address in node["status"]["addresses"]:
             self.node_by_ip[address["address"]] = node["metadata"]["name"]
 
@@ -126,6 +129,18 @@ class Cluster:
 
     def add_networkpolicy(self, policy):
         self.policies.append(policy)
+
+    def add_ordered(self, policy):
+        self.ordered.append(ordered_model.Policy(self, policy))
+
+    add_clusternetworkpolicy = add_adminnetworkpolicy = add_ordered
+    add_baselineadminnetworkpolicy = add_grouppolicy = add_ordered
+
+    def add_policygroup(self, group):
+        self.groups.groups[group["metadata"]["name"]] = group.get("spec") or {}
+
+    def add_networkgroup(self, group):
+        self.groups.networks[group["metadata"]["name"]] = group.get("spec") or {}
 
     # Which policies isolate a pod.
 
@@ -183,24 +198,39 @@ class Cluster:
 
     # Verdicts.
 
-    def allows(self, direction, ip, other, protocol, port):
-        """Whether the end with the address 'ip' may; only pods are subjects."""
+    def allows(self, policies, direction, connection):
+        """What NetworkPolicies say that isolate the subject."""
+        return any(self.rule_matches(policy, rule, connection)
+                   for policy in policies
+                   for rule in policy["spec"].get(direction.lower()) or [])
+
+    def decide(self, direction, ip, other, protocol, port):
+        """"allow", "deny" or "reject" for the end with the address 'ip'; only
+        pods are subjects.  The tiers in their order; no word allows."""
         if ip not in self.pods:
-            return True
+            return "allow"
+        pod = self.pods[ip]
+        connection = Connection(direction, pod, other, protocol, port)
+
+        def ask(tier):
+            return ordered_model.decide(self.ordered, tier, direction, pod, connection)
+        word = ask(ordered_model.ADMIN) or ask(ordered_model.GROUP)
         policies = self.chosen(ip, direction)
-        connection = Connection(direction, self.pods[ip], other, protocol, port)
-        return not policies or any(self.rule_matches(policy, rule, connection)
-                                   for policy in policies
-                                   for rule in policy["spec"].get(direction.lower()) or [])
+        if not word and policies:
+            word = "allow" if self.allows(policies, direction, connection) else "deny"
+        return word or ask(ordered_model.BASELINE) or "allow"
 
     def verdict(self, source, destination, protocol, port):
-        """(egress allows, ingress allows) for a first packet between two
-        addresses; it takes both.  'port' is None for protocols without."""
+        """(egress, ingress) for a first packet between two addresses; it takes
+        "allow" of both.  'port' is None for protocols without."""
         if source == destination:
-            return True, True
-        egress = self.allows(EGRESS, source, destination, protocol, port)
+            return "allow", "allow"
+        egress = self.decide(EGRESS, source, destination, protocol, port)
         target = self.pods.get(destination)
         if (target is not None and source in self.node_by_ip
                 and self.node_by_ip[source] == target["spec"].get("nodeName")):
-            return egress, True                        # A node reaches its own pods.
-        return egress, self.allows(INGRESS, destination, source, protocol, port)
+            return egress, "allow"                     # A node reaches its own pods.
+        return egress, self.decide(INGRESS, destination, source, protocol, port)
+
+
+import ordered_model  # noqa: E402  It uses this module's names.

@@ -60,6 +60,20 @@ def flows_of(path, name):
     return done.stdout
 
 
+def evaluated(path, cells):
+    """The letters of the product's evaluator."""
+    questions = "".join(f"{c[0]} {c[1]} {'icmp' if c[3] is None else f'{c[3]}/{c[2]}'}\n"
+                        for c in cells)
+    done = subprocess.run([os.path.join(BUILD, "bin", "virgactl"), "why", "-f", path,
+                           "--questions=-"], check=False, input=questions, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise Refused(f"virgactl why -f {path}: {done.stderr.strip()}")
+    words = {"allowed": "allow", "denied": "deny", "rejected": "reject"}
+    return [letter(tuple(words[answer[way]["verdict"]] for way in ("egress", "ingress")))
+            for answer in map(json.loads, done.stdout.splitlines())]
+
+
 def ends(objects):
     """(namespace, name, address, node) of the pods that have a port."""
     return [(p["metadata"]["namespace"], p["metadata"]["name"], policy_model.ips_of(p)[0],
@@ -69,10 +83,11 @@ def ends(objects):
 
 
 def letter(verdict):
+    """The first direction that does not allow; in small if the sender is told."""
     egress, ingress = verdict
-    if not egress:
-        return packets.NO_EGRESS
-    return packets.ALLOWED if ingress else packets.NO_INGRESS
+    word = ingress if egress == "allow" else egress
+    mark = packets.NO_EGRESS if egress != "allow" else packets.NO_INGRESS
+    return {"allow": packets.ALLOWED, "deny": mark, "reject": mark.lower()}[word]
 
 
 def name_of(objects):
@@ -82,7 +97,8 @@ def name_of(objects):
     return lambda address: names.get(address, address)
 
 
-WORDS = {".": "allowed", "E": "denied by egress", "I": "denied by ingress"}
+WORDS = {".": "allowed", "E": "denied by egress", "I": "denied by ingress",
+         "e": "rejected by egress", "i": "rejected by ingress"}
 
 
 class Judge:
@@ -92,10 +108,14 @@ class Judge:
         self.switch = switch
         self.n_cells = 0
 
-    def observe(self, objects, cells):
+    def write(self, objects):
         path = os.path.join(self.switch.dir, "manifest.yaml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(manifest(objects))
+        return path
+
+    def observe(self, objects, cells):
+        path = self.write(objects)
         for i, name in enumerate(sorted(NODES)):
             self.switch.load(i, flows_of(path, name))
         self.n_cells += len(cells)
@@ -106,8 +126,14 @@ class Judge:
         cluster = policy_model.Cluster(objects)
         observed = self.observe(objects, cells)
         expected = [letter(cluster.verdict(*cell)) for cell in cells]
-        return [(cell, e, o) for cell, e, o in zip(cells, expected, observed) if e != o]
+        wrong = [(cell, e, o) for cell, e, o in zip(cells, expected, observed) if e != o]
+        return wrong + self.misjudged(objects, cells, expected)
 
+    def misjudged(self, objects, cells, expected):
+        """The same of model and evaluator."""
+        found = evaluated(self.write(objects), cells)
+        return [(cell, e, f"{WORDS[f]} to the evaluator")
+                for cell, e, f in zip(cells, expected, found) if e != f]
 
     def interrupted(self, objects, cells):
         """[(cell, kind, observed)] of packets that an allowed connection

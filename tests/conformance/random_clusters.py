@@ -13,10 +13,10 @@ MAX_CONNECTIONS = 30
 def fewer(objects):
     """Each cluster with one thing less, the largest things first."""
     for i, thing in enumerate(objects):
-        if thing["kind"] in ("NetworkPolicy", "Pod"):
+        if thing["kind"] not in ("Node", "Namespace"):
             yield objects[:i] + objects[i + 1:]
     for i, thing in enumerate(objects):
-        if thing["kind"] == "NetworkPolicy":
+        if set(thing.get("spec", {})) & {"ingress", "egress"}:
             for smaller in fewer_in(thing["spec"]):
                 yield objects[:i] + [dict(thing, spec=smaller)] + objects[i + 1:]
 
@@ -28,7 +28,7 @@ def fewer_in(spec):
             without = copy.deepcopy(spec)
             del without[direction][i]
             yield without
-            for key in ("from", "to", "ports"):
+            for key in ("from", "to", "ports", "protocols"):
                 # An empty list would mean something else.
                 for j in range(len(rule.get(key) or []) if len(rule.get(key) or []) > 1 else 0):
                     without = copy.deepcopy(spec)
@@ -72,7 +72,7 @@ def tell(judge, seed, objects, wrong):
         file.write(proof.manifest(objects))
     return [proof.describe(objects, left), f"  smallest cluster that shows it: {path}",
             *(f"  {line}" for line in proof.manifest(
-                [o for o in objects if o["kind"] == "NetworkPolicy"]).splitlines())]
+                [o for o in objects if o["kind"].endswith(("Policy", "Group"))]).splitlines())]
 
 
 def check(judge, seed):
@@ -87,7 +87,7 @@ def check(judge, seed):
 def interrupted(judge, objects, cells):
     """Connections that are allowed go on, in both directions."""
     cluster = policy_model.Cluster(objects)
-    allowed = [cell for cell in cells if all(cluster.verdict(*cell))]
+    allowed = [cell for cell in cells if cluster.verdict(*cell) == ("allow", "allow")]
     allowed = allowed[::len(allowed) // MAX_CONNECTIONS + 1]
     name = proof.name_of(objects)
     return [f"  {name(c[0])} > {name(c[1])} {c[2]}/{c[3]} is allowed, but its {kind} is {seen}"

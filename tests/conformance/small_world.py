@@ -15,6 +15,16 @@ tried.  "pairs" are two rules in one policy, in one direction or one in each:
 2 * 3 * (2 * 64 * 63 / 2 + 65 * 65) = 49542.  One namespaceSelector is by name
 and one by label, ports are 80 by number and 81 by name.
 
+"tiers" are worlds with policies of three tiers for the pods of namespace a, in
+one direction: up to two rules of tier Admin, a NetworkPolicy, and tier Baseline:
+
+  admin        none, or one or two of {Accept, Deny, Pass} x {all, namespace b}
+               x {no ports, 80}                                    1 + 12 + 12^2
+  NetworkPolicy  none, one without rules, one that allows namespace b, or 80    4
+  baseline     none, Deny all, Deny namespace b, Accept 80 and Deny all         4
+
+for both directions 2 * 157 * 4 * 4 = 5024.
+
 Many worlds lie side by side in a cluster: no selector means another world but
 the empty one, and connections are tried within a world only.  So they also
 see to it that worlds do not disturb each other."""
@@ -108,8 +118,62 @@ def policy(world, choice):
     return proof.policy(name(world, letter), "policy", spec)
 
 
+# --- Tiers ---------------------------------------------------------------------
+
+CLUSTER_API = "policy.networking.k8s.io/v1alpha2"
+ADMIN_RULES = list(itertools.product(["Accept", "Deny", "Pass"], ["all", "b"], [False, True]))
+NETWORK_POLICIES = [None, [], [("b", False)], [("all", True)]]
+BASELINES = [None, [("Deny", "all", False)], [("Deny", "b", False)],
+             [("Accept", "all", True), ("Deny", "all", False)]]
+
+
+def tiers():
+    """(direction, admin rules, NetworkPolicy, baseline)"""
+    admins = [[], *([one] for one in ADMIN_RULES),
+              *(list(two) for two in itertools.product(ADMIN_RULES, repeat=2))]
+    return itertools.product(SIDES, admins, NETWORK_POLICIES, BASELINES)
+
+
+def namespace_peer(world, who):
+    return {} if who == "all" else {"matchLabels": {"ns": f"b-{world}"}}
+
+
+def cluster_policy(world, tier, side, chosen):
+    kind, key = side
+    made = []
+    for action, who, port in chosen:
+        rule = {"action": action, key: [{"namespaces": namespace_peer(world, who)}]}
+        if port:
+            rule["protocols"] = [{"tcp": {"destinationPort": {"number": 80}}}]
+        made.append(rule)
+    return {"apiVersion": CLUSTER_API, "kind": "ClusterNetworkPolicy",
+            "metadata": {"name": f"w{world:02}-{tier.lower()}"},
+            "spec": {"tier": tier, "priority": 10, kind.lower(): made,
+                     "subject": {"namespaces": {"matchLabels": {"ns": f"a-{world}"}}}}}
+
+
+def tier_policies(world, choice):
+    side, admin, network_policy, baseline = choice
+    kind, key = side
+    made = [cluster_policy(world, "Admin", side, admin)] if admin else []
+    if network_policy is not None:
+        rules_ = [{**({key: [{"namespaceSelector": namespace_peer(world, who)}]}),
+                   **({"ports": [{"port": 80}]} if port else {})}
+                  for who, port in network_policy]
+        made.append(proof.policy(name(world, "a"), "policy",
+                                 {"podSelector": {}, "policyTypes": [kind],
+                                  kind.lower(): rules_}))
+    return made + ([cluster_policy(world, "Baseline", side, baseline)] if baseline else [])
+
+
+# --- Worlds --------------------------------------------------------------------
+
 def address(world, i, j):
     return f"10.200.{2 * world + i}.{10 + j}"
+
+
+def policies_of(world, choice):
+    return tier_policies(world, choice) if len(choice) == 4 else [policy(world, choice)]
 
 
 def world_objects(world, choice):
@@ -122,7 +186,7 @@ def world_objects(world, choice):
         made += [proof.pod(name(world, letter), label, {"pod": label}, address(world, i, j),
                            nodes[(i + j + world) % 2], PORTS)
                  for j, label in enumerate(LETTERS)]
-    return made + [policy(world, choice)]
+    return made + policies_of(world, choice)
 
 
 def world_cells(world):
@@ -144,7 +208,8 @@ def check(judge, choices):
         return []
     owner = {address(w, i, j): w for w in range(len(choices)) for i in range(2) for j in range(2)}
     broken = sorted({owner[cell[0]] for cell, _, _ in wrong})
-    shown = proof.manifest([policy(world, choices[world]) for world in broken[:3]])
+    shown = proof.manifest([one for world in broken[:3]
+                            for one in policies_of(world, choices[world])])
     return [proof.describe(objects, wrong), *(f"  {line}" for line in shown.splitlines())]
 
 
@@ -160,6 +225,7 @@ def run_all(judge, report, what, choices, most):
                      check(judge, part))
 
 
-def run(judge, report, policies, pairs):
+def run(judge, report, policies, pairs, mixed):
     run_all(judge, report, "policies", one_rule(), policies)
     run_all(judge, report, "pairs", two_rules(), pairs)
+    run_all(judge, report, "tiers", tiers(), mixed)
