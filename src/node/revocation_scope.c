@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number_set.h"
 #include "bitmap.h"
 #include "hash.h"
 #include "openvswitch/hmap.h"
@@ -32,13 +33,6 @@
 enum {
     ZONE_BETWEEN = 1,       /* ovs-flows/README.md, "Zones". */
     MAX_GIVEN_UP = 1 << 16, /* More: all zones, and start afresh. */
-};
-
-/* A set of numbers. */
-struct number {
-    struct hmap_node hmap_node;
-    uint32_t value;
-    size_t n; /* How often, if that matters. */
 };
 
 struct given_up {
@@ -51,8 +45,8 @@ struct revocation_scope {
     bool looked;
     bool may_allow; /* The last look. */
     struct hmap given_up;
-    uint32_t own_node; /* Its id; 0: no record. */
-    struct hmap local; /* VNIs of the endpoints on it, counted. */
+    uint32_t own_node;       /* Its id; 0: no record. */
+    struct number_set local; /* VNIs of the endpoints on it, counted. */
 
     /* The answer. */
     bool all;
@@ -65,71 +59,13 @@ struct revocation_scope {
 struct look {
     struct revocation_scope *scope;
     const struct records *now; /* And, by its log, what was. */
-    struct hmap lost;          /* Sets that an identity in use is no longer in. */
-    struct hmap gained;        /* ... is newly in. */
+    struct number_set lost;    /* Sets that an identity in use is no longer in. */
+    struct number_set gained;  /* ... is newly in. */
     struct hmap moves;         /* struct move: what endpoints did. */
-    struct hmap in_use;        /* Identities of endpoints that were there; made if asked for. */
+    struct number_set in_use;  /* Identities of endpoints that were there; made if asked for. */
     bool in_use_known;
-    struct hmap networks; /* VNIs of rules that take something away. */
+    struct number_set networks; /* VNIs of rules that take something away. */
 };
-
-/* --- Sets of numbers -------------------------------------------------------------- */
-
-static struct number *
-find_number(const struct hmap *set, uint32_t value)
-{
-    struct number *n;
-    HMAP_FOR_EACH_WITH_HASH (n, hmap_node, hash_int(value, 0), set) {
-        if (n->value == value) {
-            return n;
-        }
-    }
-    return NULL;
-}
-
-static bool
-has_number(const struct hmap *set, uint32_t value)
-{
-    return find_number(set, value) != NULL;
-}
-
-static void
-add_number(struct hmap *set, uint32_t value)
-{
-    struct number *n = find_number(set, value);
-    if (!n) {
-        n = xzalloc(sizeof *n);
-        n->value = value;
-        hmap_insert(set, &n->hmap_node, hash_int(value, 0));
-    }
-    n->n++;
-}
-
-static void
-subtract_number(struct hmap *set, uint32_t value)
-{
-    struct number *n = find_number(set, value);
-    if (n && !--n->n) {
-        hmap_remove(set, &n->hmap_node);
-        free(n);
-    }
-}
-
-static void
-clear_numbers(struct hmap *set)
-{
-    struct number *n;
-    HMAP_FOR_EACH_POP (n, hmap_node, set) {
-        free(n);
-    }
-}
-
-static void
-destroy_numbers(struct hmap *set)
-{
-    clear_numbers(set);
-    hmap_destroy(set);
-}
 
 /* --- Life --------------------------------------------------------------------------- */
 
@@ -139,7 +75,7 @@ revocation_scope_create(const char *node_name)
     struct revocation_scope *scope = xzalloc(sizeof *scope);
     scope->node_name = xstrdup(node_name);
     hmap_init(&scope->given_up);
-    hmap_init(&scope->local);
+    number_set_init(&scope->local);
     scope->zones = bitmap_allocate(UINT16_MAX + 1);
     return scope;
 }
@@ -159,7 +95,7 @@ revocation_scope_destroy(struct revocation_scope *scope)
     if (scope) {
         forget_given_up(scope);
         hmap_destroy(&scope->given_up);
-        destroy_numbers(&scope->local);
+        number_set_uninit(&scope->local);
         bitmap_free(scope->zones);
         free(scope->reused);
         free(scope->node_name);
@@ -279,7 +215,7 @@ find_identities_in_use(struct look *look)
     for (size_t i = 0; i < n; i++) {
         const struct rec_endpoint *was = endpoint_before(look->now, changed[i]);
         if (was) {
-            add_number(&look->in_use, was->identity);
+            number_set_add(&look->in_use, was->identity);
         }
     }
     free(changed);
@@ -287,7 +223,7 @@ find_identities_in_use(struct look *look)
      * too much, and never too little. */
     const struct record *r;
     for (r = records_first(look->now, RECORD_ENDPOINT); r; r = records_next(look->now, r)) {
-        add_number(&look->in_use, ((const struct rec_endpoint *) r)->identity);
+        number_set_add(&look->in_use, ((const struct rec_endpoint *) r)->identity);
     }
     look->in_use_known = true;
 }
@@ -307,7 +243,7 @@ is_in_use(struct look *look, uint32_t identity)
     if (!look->in_use_known) {
         find_identities_in_use(look);
     }
-    return has_number(&look->in_use, identity);
+    return number_set_has(&look->in_use, identity);
 }
 
 static bool
@@ -373,10 +309,10 @@ look_at_sets(struct look *look)
         const struct rec_set *was = set_before(look->now, keys[i]);
         const struct rec_set *now = records_set(look->now, keys[i]);
         if (differs(look, was, now)) {
-            add_number(&look->lost, keys[i]);
+            number_set_add(&look->lost, keys[i]);
         }
         if (differs(look, now, was)) {
-            add_number(&look->gained, keys[i]);
+            number_set_add(&look->gained, keys[i]);
         }
     }
     free(keys);
@@ -412,10 +348,10 @@ count_local(struct revocation_scope *scope, const struct rec_endpoint *was,
             const struct rec_endpoint *now)
 {
     if (was && was->node && was->node == scope->own_node) {
-        subtract_number(&scope->local, was->vni);
+        number_set_subtract(&scope->local, was->vni);
     }
     if (now && now->node && now->node == scope->own_node) {
-        add_number(&scope->local, now->vni);
+        number_set_add(&scope->local, now->vni);
     }
 }
 
@@ -523,10 +459,10 @@ look_at_rules(struct look *look)
             continue;
         }
         if (loss_denies(was)) {
-            add_number(&look->networks, was->vni);
+            number_set_add(&look->networks, was->vni);
         }
         if (coming_denies(now)) {
-            add_number(&look->networks, now->vni);
+            number_set_add(&look->networks, now->vni);
         }
     }
     free(keys);
@@ -543,7 +479,7 @@ was_left(const struct look *look, uint32_t id)
             return true;
         }
     }
-    return has_number(&look->lost, id);
+    return number_set_has(&look->lost, id);
 }
 
 static bool
@@ -556,7 +492,7 @@ was_joined(const struct look *look, uint32_t id)
             return true;
         }
     }
-    return has_number(&look->gained, id);
+    return number_set_has(&look->gained, id);
 }
 
 static bool
@@ -575,18 +511,18 @@ uses_one(const struct look *look, const struct rec_rule *rule,
 static void
 look_at_users_of_sets(struct look *look)
 {
-    if (hmap_is_empty(&look->lost) && hmap_is_empty(&look->gained)
+    if (number_set_is_empty(&look->lost) && number_set_is_empty(&look->gained)
         && hmap_is_empty(&look->moves)) {
         return;
     }
     const struct record *r;
     for (r = records_first(look->now, RECORD_RULE); r; r = records_next(look->now, r)) {
         const struct rec_rule *rule = (const struct rec_rule *) r;
-        if ((!rule->vni || has_number(&look->scope->local, rule->vni))
-            && !has_number(&look->networks, rule->vni)
+        if ((!rule->vni || number_set_has(&look->scope->local, rule->vni))
+            && !number_set_has(&look->networks, rule->vni)
             && ((loss_denies(rule) && uses_one(look, rule, was_left))
                 || (coming_denies(rule) && uses_one(look, rule, was_joined)))) {
-            add_number(&look->networks, rule->vni);
+            number_set_add(&look->networks, rule->vni);
         }
     }
 }
@@ -607,13 +543,14 @@ static void
 add_zones(struct look *look)
 {
     struct revocation_scope *scope = look->scope;
-    if (has_number(&look->networks, 0)) {
+    if (number_set_has(&look->networks, 0)) {
         scope->all = true;
         return;
     }
     const struct number *n;
-    HMAP_FOR_EACH (n, hmap_node, &look->networks) {
-        if (has_number(&scope->local, n->value)) {
+    NUMBER_SET_FOR_EACH(n, &look->networks)
+    {
+        if (number_set_has(&scope->local, n->value)) {
             add_zone_of(scope, records_network(look->now, n->value));
         }
     }
@@ -637,7 +574,7 @@ find_own_node(const struct revocation_scope *scope, const struct records *now)
 static void
 count_before(struct revocation_scope *scope, const struct records *now)
 {
-    clear_numbers(&scope->local);
+    number_set_clear(&scope->local);
     const struct record *r;
     for (r = records_first(now, RECORD_ENDPOINT); r; r = records_next(now, r)) {
         count_local(scope, NULL, (const struct rec_endpoint *) r);
@@ -670,27 +607,27 @@ look_uninit(struct look *look)
         free(m);
     }
     hmap_destroy(&look->moves);
-    destroy_numbers(&look->lost);
-    destroy_numbers(&look->gained);
-    destroy_numbers(&look->in_use);
-    destroy_numbers(&look->networks);
+    number_set_uninit(&look->lost);
+    number_set_uninit(&look->gained);
+    number_set_uninit(&look->in_use);
+    number_set_uninit(&look->networks);
 }
 
 static void
 look_at_changes(struct revocation_scope *scope, const struct records *now)
 {
     struct look look = { .scope = scope, .now = now };
-    hmap_init(&look.lost);
-    hmap_init(&look.gained);
+    number_set_init(&look.lost);
+    number_set_init(&look.gained);
     hmap_init(&look.moves);
-    hmap_init(&look.in_use);
-    hmap_init(&look.networks);
+    number_set_init(&look.in_use);
+    number_set_init(&look.networks);
     look_at_sets(&look);
     look_at_endpoints(&look);
     look_at_places(&look);
     look_at_rules(&look);
     look_at_users_of_sets(&look);
-    if (!hmap_is_empty(&look.networks)) {
+    if (!number_set_is_empty(&look.networks)) {
         add_zones(&look);
     }
     look_uninit(&look);
