@@ -90,6 +90,14 @@ set_of(const struct build *b, const struct selector *namespaces, const struct se
     return b->pods->set(b->pods->aux, namespaces, pods);
 }
 
+/* Every endpoint of the cluster, which needs no list of them. */
+static bool
+is_any_pod(const struct policy_peer *peer)
+{
+    return !peer->is_ip_block && peer->has_namespace_selector && !peer->namespace_selector.n
+           && !peer->pod_selector.n;
+}
+
 static void
 build_peers(const struct build *b, struct rec_rule *rule, const struct policy_rule *src)
 {
@@ -101,6 +109,8 @@ build_peers(const struct build *b, struct rec_rule *rule, const struct policy_ru
 
         if (peer->is_ip_block) {
             add_prefixes(rule, &allocated_prefixes, peer);
+        } else if (is_any_pod(peer)) {
+            rule->any_pod = true;
         } else {
             rule_add_peer_set(rule, &allocated_sets,
                               set_of(b, namespaces_of(b, peer), &peer->pod_selector));

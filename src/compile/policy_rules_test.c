@@ -126,10 +126,10 @@ test_peers(void **state)
                  " {'namespaceSelector': {}}, {'ipBlock': {'cidr': '10.0.0.0/30', 'except':"
                  " ['10.0.0.1/32']}}, {'ipBlock': {'cidr': '10.0.0.2/32'}}, {'ipBlock':"
                  " {'cidr': '9.0.0.0/8'}}]}]",
-                 "kubernetes.io/metadata.name=shop/ kubernetes.io/metadata.name=shop/ /",
+                 "kubernetes.io/metadata.name=shop/ kubernetes.io/metadata.name=shop/",
                  INGRESS "action=isolate vni=4096 subject=1 peers=any ports=any" POLICY
                          "-1\n" INGRESS "action=allow vni=4096 subject=1"
-                         " peers=set:2,set:3,9.0.0.0/8,10.0.0.0/32,10.0.0.2/31 ports=any" POLICY
+                         " peers=pods,set:2,9.0.0.0/8,10.0.0.0/32,10.0.0.2/31 ports=any" POLICY
                          "0\n");
 }
 

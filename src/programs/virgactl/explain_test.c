@@ -168,6 +168,24 @@ test_conntrack_and_tunnel(void **state)
 }
 
 static void
+test_any_pod_and_dry_run(void **state)
+{
+    check_flow(state,
+               "table=egress_admin, priority=64990,reg1=0x100/0x100 actions=conjunction(9,2/3)",
+               "egress_admin, priority 64990\n"
+               "    not a flow of Virga\n"
+               "    if dst_identity=any endpoint's with bit 8\n"
+               "    then clause 2 of 3 of rule 9 (ingress[0] of NetworkPolicy/shop/redis)\n");
+    check_flow(state,
+               "table=egress_admin, priority=64990,reg0=0x100,reg5=0/0x600000 "
+               "actions=set_field:0x200000/0xe00000->reg5,resubmit(,egress_admin)",
+               "egress_admin, priority 64990\n"
+               "    not a flow of Virga\n"
+               "    if src_identity=256 shop{app=redis}, egress_dry_run=nobody\n"
+               "    then egress_dry_run=decided, go to egress_admin\n");
+}
+
+static void
 test_packets_to_the_agent(void **state)
 {
     check_flow(state,
@@ -237,6 +255,7 @@ main(void)
         cmocka_unit_test(test_clause_flow),
         cmocka_unit_test(test_registers_addresses_and_jumps),
         cmocka_unit_test(test_conntrack_and_tunnel),
+        cmocka_unit_test(test_any_pod_and_dry_run),
         cmocka_unit_test(test_packets_to_the_agent),
         cmocka_unit_test(test_what_is_no_flow),
         cmocka_unit_test(test_odd_text),

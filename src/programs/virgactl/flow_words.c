@@ -68,6 +68,13 @@ put_ipv4(uint32_t address, struct ds *out)
                   address & 0xff);
 }
 
+/* What a rule in dry run leaves behind: lower_rule.c. */
+static void
+put_dry_run(uint32_t value, struct ds *out)
+{
+    ds_put_cstr(out, !value ? "nobody" : value & 1 ? "decided" : "passed");
+}
+
 /* Fields of one kind end alike. */
 static void
 put_field_value(const struct words *words, const struct field *field, uint32_t value,
@@ -78,6 +85,8 @@ put_field_value(const struct words *words, const struct field *field, uint32_t v
         words_put_identity(words, value, out);
     } else if (ends_with(field->name, "_network")) {
         words_put_network(words, value, out);
+    } else if (ends_with(field->name, "_dry_run")) {
+        put_dry_run(value, out);
     } else if (ends_with(field->name, "_rule") && value) {
         words_put_rule(words, value, out);
     } else if (!strcmp(field->name, "zone")) {
@@ -91,6 +100,21 @@ put_field_value(const struct words *words, const struct field *field, uint32_t v
     }
 }
 
+/* A part of a field; false if it means nothing by itself. */
+static bool
+put_field_part(const struct field *field, uint32_t value, uint32_t mask, struct ds *out)
+{
+    if (ends_with(field->name, "_identity") && value == mask && IS_POW2(mask)
+        && mask >= IDENTITY_FIRST) {
+        ds_put_format(out, "%s=any endpoint's with bit %d", field->name, raw_ctz(mask));
+        return true;
+    } else if (ends_with(field->name, "_dry_run") && !value) {
+        ds_put_format(out, "%s=nobody", field->name);
+        return true;
+    }
+    return false;
+}
+
 /* A register's value under a mask, field by field. */
 static void
 put_register(const struct words *words, unsigned int reg, uint32_t value, uint32_t mask,
@@ -102,12 +126,20 @@ put_register(const struct words *words, unsigned int reg, uint32_t value, uint32
         const struct field *field = &fields[i];
         uint32_t whole = field_mask(field);
 
-        if (field->reg == reg && (mask & whole) == whole) {
-            ds_put_cstr(out, separator);
-            put_field_value(words, field, (value & whole) >> field->first_bit, out);
-            separator = ", ";
-            mask &= ~whole;
+        if (field->reg != reg || !(mask & whole)) {
+            continue;
         }
+        size_t before = out->length;
+        ds_put_cstr(out, separator);
+        if ((mask & whole) == whole) {
+            put_field_value(words, field, (value & whole) >> field->first_bit, out);
+        } else if (!put_field_part(field, (value & mask & whole) >> field->first_bit,
+                                   (mask & whole) >> field->first_bit, out)) {
+            ds_truncate(out, before);
+            continue;
+        }
+        separator = ", ";
+        mask &= ~whole;
     }
     if (mask) {
         ds_put_format(out, "%sreg%u=0x%" PRIx32 "/0x%" PRIx32, separator, reg, value & mask, mask);
