@@ -117,6 +117,17 @@ def domain_names_and_time(lab):
 
 
 @test
+def domain_names_and_an_agent_that_ends(lab):
+    """Asked to end, it holds nobody up."""
+    with stage(lab, "www.example.com"):
+        equal(ask(lab, "www.example.com", ("198.51.100.1", 443)), (True, True), "at first")
+        lab.end_agent("node-1")
+        equal(lab.node("node-1", "ovs-ofctl", "-OOpenFlow15", "dump-flows", "br-int",
+                       "cookie=0x560e000000000000/-1,table=76").count("pause"), 0, "flows that hold")
+        check(ask(lab, "www.example.com")[0], "no answer without the agent")
+
+
+@test
 def domain_names_and_the_agents_death(lab):
     with stage(lab, "www.example.com", "*.wild.example"):
         equal(ask(lab, "www.example.com", ("198.51.100.1", 443)), (True, True), "at first")

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/records.h"
+#include "fatal-signal.h"
 #include "node/dns_message.h"
 #include "node/domains.h"
 #include "node/domains_file.h"
@@ -74,22 +75,6 @@ struct resolver {
     uint64_t n_answers, n_useless, n_strange, n_late;
 };
 
-struct resolver *
-resolver_create(const struct resolver_options *opt)
-{
-    struct resolver *r = xzalloc(sizeof *r);
-    r->sw = opt->sw;
-    r->lower = opt->lower;
-    r->ctl = vswitchd_ctl_create(opt->ovs_rundir);
-    r->file = xstrdup(opt->file);
-    r->servers = xmemdup(opt->servers, opt->n_servers * sizeof *opt->servers);
-    r->n_servers = opt->n_servers;
-    r->domains = domains_create();
-    ovs_list_init(&r->held);
-    domains_file_load(r->file, r->domains, time_msec(), time_wall_msec());
-    return r;
-}
-
 static void
 let_go(struct resolver *r, struct held *h)
 {
@@ -108,6 +93,28 @@ hold_flow(struct resolver *r, bool hold)
     r->holding = hold;
 }
 
+/* An agent that ends in peace holds nobody up. */
+static void
+let_all_go(struct resolver *r)
+{
+    struct held *h;
+    LIST_FOR_EACH_SAFE (h, list_node, &r->held) {
+        let_go(r, h);
+    }
+    hold_flow(r, false);
+}
+
+/* A hook of the process cannot be taken back, so it asks who lives. */
+static struct resolver *living;
+
+static void
+end_by_signal(void *aux)
+{
+    if (living) {
+        let_all_go(living);
+    }
+}
+
 static void
 save(struct resolver *r, long long int now)
 {
@@ -120,18 +127,32 @@ save(struct resolver *r, long long int now)
     }
 }
 
-/* An agent that ends in peace holds nobody up. */
+struct resolver *
+resolver_create(const struct resolver_options *opt)
+{
+    struct resolver *r = xzalloc(sizeof *r);
+    r->sw = opt->sw;
+    r->lower = opt->lower;
+    r->ctl = vswitchd_ctl_create(opt->ovs_rundir);
+    r->file = xstrdup(opt->file);
+    r->servers = xmemdup(opt->servers, opt->n_servers * sizeof *opt->servers);
+    r->n_servers = opt->n_servers;
+    r->domains = domains_create();
+    ovs_list_init(&r->held);
+    living = r;
+    fatal_signal_add_hook(end_by_signal, NULL, NULL, false);
+    domains_file_load(r->file, r->domains, time_msec(), time_wall_msec());
+    return r;
+}
+
 void
 resolver_destroy(struct resolver *r)
 {
     if (!r) {
         return;
     }
-    struct held *h;
-    LIST_FOR_EACH_SAFE (h, list_node, &r->held) {
-        let_go(r, h);
-    }
-    hold_flow(r, false);
+    living = living == r ? NULL : living;
+    let_all_go(r);
     if (r->settled && r->unsaved) {
         save(r, time_msec());
     }

@@ -103,6 +103,14 @@ class Lab:
             os.kill(read_pid(pidfile), signal.SIGTERM)
             wait_until(lambda f=pidfile: not read_pid(f), 15, f"{name} to end after SIGTERM")
 
+    def end_agent(self, node):
+        """SIGTERM to one agent, which is not started again before the next test."""
+        name = f"agent-{node}"
+        self.killed.add(name)
+        pidfile = self.inst.processes()[name]
+        os.kill(read_pid(pidfile), signal.SIGTERM)
+        wait_until(lambda: not read_pid(pidfile), 15, f"{name} to end after SIGTERM")
+
     # --- the command line ----------------------------------------------------
 
     def run(self, *argv, check_status=True, stdin=None):
