@@ -89,3 +89,29 @@ def namespaces_peer(**labels):
 
 def block_peer(cidr, *excepts):
     return {"ipBlock": {"cidr": cidr, **({"except": list(excepts)} if excepts else {})}}
+
+
+def _virga(kind, name, spec):
+    return {"apiVersion": "virga.dev/v1alpha1", "kind": kind, "metadata": {"name": name},
+            "spec": spec}
+
+
+def policy_group(name, selectors=(), names=(), groups=()):
+    return _virga("PolicyGroup", name, {"selectors": list(selectors), "names": list(names),
+                                        "groups": list(groups)})
+
+
+def network_group(name, *networks):
+    """networks: (cidr, [except...])."""
+    return _virga("NetworkGroup", name, {"networks": [
+        {"cidr": cidr, "except": list(excepts)} for cidr, excepts in networks]})
+
+
+def group_policy(name, tier, subject, ingress=(), egress=(), priority=10, **more):
+    return _virga("GroupPolicy", name, {"tier": tier, "priority": priority,
+                                        "subject": {"group": subject}, "ingress": list(ingress),
+                                        "egress": list(egress), **more})
+
+
+def group_rule(action, direction="from", peers=None, ports=None, **flags):
+    return {"action": action, **rule(direction, peers, ports), **flags}
