@@ -61,6 +61,8 @@ class Lab:
         self.parts.wait_nodes_ready(self.inst.nodes())
         for path in ("/apis/networking.k8s.io/v1/networkpolicies",
                      "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
+                     "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
+                     "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies",
                      *(f"/apis/virga.dev/v1alpha1/{plural}"
                        for plural in ("grouppolicies", "policygroups", "networkgroups")),
                      "/api/v1/pods", "/api/v1/namespaces"):
@@ -69,7 +71,8 @@ class Lab:
         self.settle()
 
     def _delete(self, path, meta):
-        if meta["name"] in ("default", "kube-system", "kube-public", "kube-node-lease"):
+        kept = ("default", "kube-system", "kube-public", "kube-node-lease")
+        if path == "/api/v1/namespaces" and meta["name"] in kept:
             return
         head, _, plural = path.rpartition("/")
         where = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
