@@ -47,7 +47,7 @@ create_rule(const struct build *b, enum rule_direction direction, enum rule_acti
 
     rule->direction = direction;
     rule->tier = TIER_NETWORKPOLICY;
-    rule->priority = b->policy->priority;
+    rule->priority = action == RULE_ALLOW ? b->policy->priority : 0;
     rule->action = action;
     rule->vni = b->vni;
     rule->subject = b->subject;

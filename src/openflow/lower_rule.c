@@ -365,6 +365,20 @@ matches_nothing(const struct rec_rule *r)
                || (!r->any_port && !r->n_ports));
 }
 
+/* Who gets the credit if several rules of tier networkpolicy allow a packet:
+ * the one with the lowest number.  Two flows with one match cannot be a clause
+ * of one rule and the verdict of another, hence one step for each. */
+static uint16_t
+credit_priority(const struct rec_rule *rule, bool plain)
+{
+    enum { LAST = 4999 };
+    BUILD_ASSERT_DECL(PRIORITY_rule - 2 * LAST > PRIORITY_isolate);
+
+    return rule->priority > 0 ? PRIORITY_rule - 2 * MIN(rule->priority, LAST) + plain
+           : plain            ? PRIORITY_rule_plain
+                              : PRIORITY_rule;
+}
+
 static uint16_t
 rule_priority(const struct rec_rule *rule, uint8_t n_clauses)
 {
@@ -372,9 +386,7 @@ rule_priority(const struct rec_rule *rule, uint8_t n_clauses)
         BUILD_ASSERT_DECL(PRIORITY_ordered > PRIORITY_miss + RULE_RANK_MAX);
         return PRIORITY_ordered - rule->rank;
     }
-    return (rule_isolates(rule) ? PRIORITY_isolate
-            : n_clauses == 1    ? PRIORITY_rule_plain
-                                : PRIORITY_rule);
+    return rule_isolates(rule) ? PRIORITY_isolate : credit_priority(rule, n_clauses == 1);
 }
 
 void

@@ -299,6 +299,33 @@ test_overlapping_isolation_is_credited_to_the_oldest(void **state)
     world_destroy(&w);
 }
 
+/* The lower number has the credit: its flows come first. */
+static void
+test_order_of_credit(void **state)
+{
+    struct world w = world_create(
+        SHOP "rule 10 egress tier=networkpolicy priority=3 action=allow vni=4097 subject=1 "
+             "peers=any ports=any policy=NetworkPolicy/shop/out index=0\n"
+             "rule 11 egress tier=networkpolicy priority=3 action=allow vni=4097 subject=1 "
+             "peers=any ports=tcp:0-65535 policy=NetworkPolicy/shop/tcp index=0\n"
+             "rule 12 egress tier=networkpolicy priority=65535 action=allow vni=4097 subject=1 "
+             "peers=any ports=udp:0-65535 policy=NetworkPolicy/shop/udp index=0\n");
+
+    lower_attach(w.lower, "shop/redis", "u1", 10);
+    run(&w);
+    assert_lines(
+        &w, "priority=19995",
+        "table=\"egress_np\", send_flow_rem priority=19995,reg0=0x100,reg2=0x1001/0xffffff "
+        "actions=set_field:0xa->reg6,goto_table:\"ingress_start\"\n");
+    assert_lines(&w, "conjunction(11,2/2)",
+                 "table=\"egress_np\", priority=19994,tcp,reg2=0x1001/0xffffff "
+                 "actions=conjunction(11,2/2)\n");
+    assert_lines(&w, "conj_id=12",
+                 "table=\"egress_np\", send_flow_rem priority=10002,conj_id=12 "
+                 "actions=set_field:0xc->reg6,goto_table:\"ingress_start\"\n");
+    world_destroy(&w);
+}
+
 static void
 test_plain_rules(void **state)
 {
@@ -599,6 +626,7 @@ main(void)
         cmocka_unit_test(test_endpoint_without_node_is_nowhere),
         cmocka_unit_test(test_ports_come_later),
         cmocka_unit_test(test_overlapping_isolation_is_credited_to_the_oldest),
+        cmocka_unit_test(test_order_of_credit),
         cmocka_unit_test(test_plain_rules),
         cmocka_unit_test(test_ports_are_of_the_networks_families),
         cmocka_unit_test(test_ip6_endpoint),
