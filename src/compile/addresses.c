@@ -65,7 +65,7 @@ free_between(const struct addresses *addresses, struct in6_addr from, const stru
 }
 
 bool
-addresses_next(const struct addresses *addresses, const struct prefix *subnets, size_t n,
+addresses_next(const struct addresses *addresses, const struct prefix *subnets, size_t n, bool ip4,
                const struct in6_addr *after, struct in6_addr *free_)
 {
     size_t start = 0;
@@ -87,7 +87,8 @@ addresses_next(const struct addresses *addresses, const struct prefix *subnets, 
     }
     for (size_t i = 0; i < n; i++) {
         const struct prefix *p = &subnets[(start + i) % n];
-        if (subnet_hosts(p, &hosts) && free_between(addresses, hosts.first, &hosts.last, free_)) {
+        if (prefix_is_ip4(p) == ip4 && subnet_hosts(p, &hosts)
+            && free_between(addresses, hosts.first, &hosts.last, free_)) {
             return true;
         }
     }

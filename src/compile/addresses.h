@@ -24,10 +24,10 @@ struct address *addresses_find(const struct addresses *, const struct in6_addr *
 void addresses_insert(struct addresses *, struct address *, const struct in6_addr *, void *owner);
 void addresses_remove(struct addresses *, struct address *);
 
-/* The next free address behind 'after' in these subnets, going round, so that
- * an address rests as long as possible before it comes back; false if all are
- * taken. */
-bool addresses_next(const struct addresses *, const struct prefix *subnets, size_t n,
+/* The next free address of the family behind 'after' in these subnets, going
+ * round, so that an address rests as long as possible before it comes back;
+ * false if all are taken. */
+bool addresses_next(const struct addresses *, const struct prefix *subnets, size_t n, bool ip4,
                     const struct in6_addr *after, struct in6_addr *free_);
 
 #endif

@@ -263,7 +263,28 @@ can_have_subnets(const struct check *k, const struct namespace_entry *ns)
             return false;
         }
     }
-    return ns->object->n_subnets || subnets_next(&k->c->subnets, &cursor, &p);
+    if (ns->object->n_subnets) {
+        return true;
+    }
+    for (size_t i = 0; i < k->c->config.n_ranges; i++) {
+        const struct subnet_range *range = &k->c->config.ranges[i];
+        if (!network_has_family(ns, prefix_is_ip4(&range->prefix))
+            && !subnets_next(&k->c->subnets, range, &cursor, &p)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+has_all_families(const struct check *k, const struct namespace_entry *ns)
+{
+    for (size_t i = 0; i < k->c->config.n_ranges; i++) {
+        if (!network_has_family(ns, prefix_is_ip4(&k->c->config.ranges[i].prefix))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The annotation is followed, or there is a problem to tell why not, which
@@ -272,7 +293,8 @@ static void
 check_subnets(struct check *k, const struct namespace_entry *ns)
 {
     const struct k8s_namespace *object = ns->object;
-    bool followed = object->n_subnets ? object->n_subnets == ns->n_subnets : ns->n_subnets > 0;
+    bool followed = object->n_subnets ? object->n_subnets == ns->n_subnets
+                                      : has_all_families(k, ns);
 
     for (size_t i = 0; followed && i < object->n_subnets; i++) {
         followed = !prefix_compare(&object->subnets[i], &ns->subnets[i]);
@@ -386,16 +408,34 @@ want_endpoint(struct check *k, const struct seen *seen)
     records_put(k->want, &rec->r);
 }
 
-/* Whether a pod without annotation could have an address. */
 static bool
-has_room(const struct check *k, const struct namespace_entry *ns)
+has_room_for(const struct check *k, const struct namespace_entry *ns, bool ip4)
 {
+    const struct subnet_range *range = network_range(k->c, ip4);
     uint64_t cursor = 0;
     struct in6_addr ip;
     struct prefix p;
 
-    return addresses_next(&k->c->addresses, ns->subnets, ns->n_subnets, &in6addr_any, &ip)
-           || (network_is_automatic(ns) && subnets_next(&k->c->subnets, &cursor, &p));
+    return addresses_next(&k->c->addresses, ns->subnets, ns->n_subnets, ip4, &in6addr_any, &ip)
+           || (network_is_automatic(ns) && range
+               && subnets_next(&k->c->subnets, range, &cursor, &p));
+}
+
+/* Whether a pod without annotation could have its addresses. */
+static bool
+has_room(const struct check *k, const struct namespace_entry *ns)
+{
+    bool any = false;
+
+    for (int ip4 = 0; ip4 < 2; ip4++) {
+        if (network_has_family(ns, ip4)) {
+            any = true;
+            if (!has_room_for(k, ns, ip4)) {
+                return false;
+            }
+        }
+    }
+    return any;
 }
 
 static bool

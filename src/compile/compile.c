@@ -13,10 +13,56 @@ enum { N_ZONES = 65536 };
 void
 compile_config_default(struct compile_config *config)
 {
-    char *error = prefix_parse("10.128.0.0/9", true, &config->cluster_cidr);
+    char *error = compile_config_set_cidrs(config, "10.128.0.0/9");
 
     ovs_assert(!error);
-    config->subnet_plen = 96 + 24;
+}
+
+static char *
+add_range(struct compile_config *config, const char *cidr)
+{
+    struct subnet_range range;
+    char *error = prefix_parse(cidr, true, &range.prefix);
+
+    if (error) {
+        return error;
+    }
+    bool ip4 = prefix_is_ip4(&range.prefix);
+    struct subnet_hosts hosts;
+    if (!subnet_hosts(&range.prefix, &hosts)) {
+        return xasprintf("\"%s\" has no room for a gateway and a pod", cidr);
+    }
+    range.plen = MAX(range.prefix.plen, ip4 ? 96 + 24 : 64);
+    if (config->n_ranges == 1 && prefix_is_ip4(&config->ranges[0].prefix) == ip4) {
+        return xasprintf("\"%s\" is the second of its family", cidr);
+    }
+    if (config->n_ranges == 2) {
+        return xasprintf("\"%s\" is one too many: there are two families", cidr);
+    }
+    config->ranges[config->n_ranges++] = range;
+    return NULL;
+}
+
+char *
+compile_config_set_cidrs(struct compile_config *config, const char *cidrs)
+{
+    char *copy = xstrdup(cidrs), *save = NULL, *error = NULL;
+
+    memset(config, 0, sizeof *config);
+    for (char *cidr = strtok_r(copy, ",", &save); cidr && !error;
+         cidr = strtok_r(NULL, ",", &save)) {
+        error = add_range(config, cidr);
+    }
+    free(copy);
+    if (!error && !config->n_ranges) {
+        error = xstrdup("no CIDR is given");
+    }
+    if (config->n_ranges == 2 && !prefix_is_ip4(&config->ranges[0].prefix)) {
+        struct subnet_range ip6 = config->ranges[0];
+        config->ranges[0] = config->ranges[1];
+        config->ranges[1] = ip6;
+    }
+    return error;
 }
 
 struct compile *
@@ -27,7 +73,7 @@ compile_create(const struct compile_config *config)
     c->config = *config;
     c->records = records_create();
     numbers_init(&c->numbers);
-    subnets_init(&c->subnets, &config->cluster_cidr, config->subnet_plen);
+    subnets_init(&c->subnets);
     addresses_init(&c->addresses);
     c->zones = bitmap_allocate(N_ZONES);
     selection_init(&c->selection, c->records, &c->numbers);

@@ -14,6 +14,7 @@
 #define VIRGA_COMPILE_H 1
 
 #include "base/records.h"
+#include "compile/subnets.h"
 
 struct ds;
 struct k8s_namespace;
@@ -24,12 +25,18 @@ struct policy_group;
 struct network_group;
 struct ordered_policy;
 
+/* Networks without an annotation get a subnet of each range: /24 of IPv4, /64 of
+ * IPv6, or the whole range if it is smaller. */
 struct compile_config {
-    struct prefix cluster_cidr; /* Subnets of networks come from here. */
-    uint8_t subnet_plen;        /* Of an automatic subnet, mapped form (IPv4 /24: 120). */
+    struct subnet_range ranges[2]; /* At most one of each family; IPv4 first. */
+    size_t n_ranges;
 };
-/* 10.128.0.0/9, /24. */
+/* 10.128.0.0/9 */
 void compile_config_default(struct compile_config *);
+/* "10.128.0.0/9", "fd00:10::/48" or both, separated by a comma.  NULL, or a
+ * malloc'd message that says what is wrong with the text. */
+char *compile_config_set_cidrs(struct compile_config *, const char *cidrs)
+    __attribute__((warn_unused_result));
 
 struct compile *compile_create(const struct compile_config *);
 void compile_destroy(struct compile *);

@@ -8,6 +8,7 @@
 #include "compile/state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "bitmap.h"
 #include "openvswitch/dynamic-string.h"
@@ -191,12 +192,36 @@ annotation_is_followed(const struct namespace_entry *ns)
     return true;
 }
 
-static bool
-next_subnet(struct compile *c, struct namespace_entry *ns)
+const struct subnet_range *
+network_range(const struct compile *c, bool ip4)
 {
+    for (size_t i = 0; i < c->config.n_ranges; i++) {
+        if (prefix_is_ip4(&c->config.ranges[i].prefix) == ip4) {
+            return &c->config.ranges[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+network_has_family(const struct namespace_entry *ns, bool ip4)
+{
+    for (size_t i = 0; i < ns->n_subnets; i++) {
+        if (prefix_is_ip4(&ns->subnets[i]) == ip4) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+next_subnet(struct compile *c, struct namespace_entry *ns, bool ip4)
+{
+    const struct subnet_range *range = network_range(c, ip4);
+    uint64_t *cursor = &c->numbers.next[ip4 ? NUMBER_SUBNET : NUMBER_SUBNET6];
     struct prefix p;
 
-    if (!subnets_next(&c->subnets, &c->numbers.next[NUMBER_SUBNET], &p)) {
+    if (!range || !subnets_next(&c->subnets, range, cursor, &p)) {
         return false;
     }
     add_subnet(c, ns, &p);
@@ -204,9 +229,9 @@ next_subnet(struct compile *c, struct namespace_entry *ns)
 }
 
 bool
-network_grow(struct compile *c, struct namespace_entry *ns)
+network_grow(struct compile *c, struct namespace_entry *ns, bool ip4)
 {
-    if (!network_is_automatic(ns) || !next_subnet(c, ns)) {
+    if (!network_is_automatic(ns) || !next_subnet(c, ns, ip4)) {
         return false;
     }
     network_put(c, ns);
@@ -216,16 +241,41 @@ network_grow(struct compile *c, struct namespace_entry *ns)
 }
 
 static void
-no_automatic_subnet(struct compile *c, struct namespace_entry *ns)
+no_automatic_subnet(struct compile *c, struct namespace_entry *ns,
+                    const struct subnet_range *range)
 {
     struct ds message = DS_EMPTY_INITIALIZER;
 
     ds_put_cstr(&message, "no subnet of ");
-    prefix_format(&c->config.cluster_cidr, &message);
+    prefix_format(&range->prefix, &message);
     ds_put_cstr(&message, " is free; delete a namespace, or name a subnet in annotation "
                           "virga.dev/subnets");
     network_problem(c, ns, "SubnetExhausted", ds_cstr(&message));
     ds_destroy(&message);
+}
+
+/* One subnet of each family that the cluster has.  Returns true if the subnets
+ * changed. */
+static bool
+set_automatic_subnets(struct compile *c, struct namespace_entry *ns)
+{
+    const struct subnet_range *lacks = NULL;
+    size_t n_before = ns->n_subnets;
+
+    for (size_t i = 0; i < c->config.n_ranges; i++) {
+        const struct subnet_range *range = &c->config.ranges[i];
+        bool ip4 = prefix_is_ip4(&range->prefix);
+
+        if (!network_has_family(ns, ip4) && !next_subnet(c, ns, ip4)) {
+            lacks = lacks ? lacks : range;
+        }
+    }
+    if (lacks) {
+        no_automatic_subnet(c, ns, lacks);
+    } else {
+        network_no_problem(c, ns);
+    }
+    return ns->n_subnets != n_before;
 }
 
 /* Returns true if the subnets changed. */
@@ -233,14 +283,7 @@ static bool
 set_subnets(struct compile *c, struct namespace_entry *ns)
 {
     if (network_is_automatic(ns)) {
-        bool lacks = !ns->n_subnets;
-
-        if (lacks && !next_subnet(c, ns)) {
-            no_automatic_subnet(c, ns);
-            return false;
-        }
-        network_no_problem(c, ns);
-        return lacks;
+        return set_automatic_subnets(c, ns);
     }
     if (annotation_is_followed(ns)) {
         network_no_problem(c, ns);
@@ -305,7 +348,7 @@ network_drop(struct compile *c, struct namespace_entry *ns)
     }
     ns->vni = ns->zone = 0;
     ns->scope.vni = 0;
-    ns->last_address = (struct in6_addr) IN6ADDR_ANY_INIT;
+    memset(ns->last_addresses, 0, sizeof ns->last_addresses);
 }
 
 static void

@@ -217,31 +217,54 @@ asked_subnet(const struct pod_entry *pod)
 }
 
 static bool
-next_address(struct compile *c, struct namespace_entry *ns, struct in6_addr *ip)
+next_address(struct compile *c, struct namespace_entry *ns, bool ip4, struct in6_addr *ip)
 {
+    const struct in6_addr *last = &ns->last_addresses[ip4];
+
+    return addresses_next(&c->addresses, ns->subnets, ns->n_subnets, ip4, last, ip)
+           || (network_grow(c, ns, ip4)
+               && addresses_next(&c->addresses, ns->subnets, ns->n_subnets, ip4, last, ip));
+}
+
+/* One address of each family that the network has, IPv4 first.  Returns how many,
+ * 0 if there is one to be had too few.  What the pod's label asks for is none of
+ * the network's turn. */
+static size_t
+next_addresses(struct compile *c, const struct pod_entry *pod, struct in6_addr ips[2])
+{
+    struct namespace_entry *ns = pod->namespace_;
+    const struct prefix *asked = asked_subnet(pod);
+    struct in6_addr last[2] = { ns->last_addresses[0], ns->last_addresses[1] };
+    size_t n = 0;
+
     if (ns->full_run == c->run) {
-        return false;
+        return 0;
     }
-    return addresses_next(&c->addresses, ns->subnets, ns->n_subnets, &ns->last_address, ip)
-           || (network_grow(c, ns)
-               && addresses_next(&c->addresses, ns->subnets, ns->n_subnets, &ns->last_address,
-                                 ip));
+    for (int ip4 = 1; ip4 >= 0; ip4--) {
+        if (!network_has_family(ns, ip4)) {
+            continue;
+        }
+        if (!asked || !addresses_next(&c->addresses, asked, 1, ip4, &last[ip4], &ips[n])) {
+            if (!next_address(c, ns, ip4, &ips[n])) {
+                return 0;
+            }
+            last[ip4] = ips[n];
+        }
+        n++;
+    }
+    memcpy(ns->last_addresses, last, sizeof last);
+    return n;
 }
 
 static bool
 take_next(struct compile *c, struct pod_entry *pod)
 {
     struct namespace_entry *ns = pod->namespace_;
-    const struct prefix *asked = asked_subnet(pod);
-    struct in6_addr ip;
+    struct in6_addr ips[2];
+    size_t n = next_addresses(c, pod, ips);
 
-    if (asked && addresses_next(&c->addresses, asked, 1, &ns->last_address, &ip)) {
-        own_addresses(c, pod, &ip, 1);
-        return true;
-    }
-    if (next_address(c, ns, &ip)) {
-        ns->last_address = ip;
-        own_addresses(c, pod, &ip, 1);
+    if (n) {
+        own_addresses(c, pod, ips, n);
         return true;
     }
     ns->full_run = c->run;

@@ -26,6 +26,19 @@ static const char *const networks[] = {
     "10.0.0.0/24",
 };
 
+/* The same in both families; a script has one form or the other. */
+static bool dual;
+static const char *const dual_cidrs[] = {
+    "fd00::/60",         "::/0",      "fd00:0:0:1::/64", "fd00::2/127",
+    "fd00:0:0:2::3/128", "0.0.0.0/0", "2001:db8::/32",
+};
+static const char *const dual_networks[] = {
+    "10.0.0.32/28,fd00:0:0:3::/64",
+    "fd00:0:0:4::/126",
+    "10.0.0.64/30,fd00:0:0:5::/64",
+    "fd00:0:0:8::/62",
+};
+
 static bool
 chance(unsigned int percent)
 {
@@ -86,11 +99,15 @@ static json_t *
 random_ip_block(void)
 {
     json_t *block = json_object();
-    const char *cidr = PICK(cidrs);
+    const char *cidr = dual && chance(60) ? PICK(dual_cidrs) : PICK(cidrs);
 
     json_object_set_new(block, "cidr", json_string(cidr));
     if (!strcmp(cidr, "10.0.0.0/24") || !strcmp(cidr, "0.0.0.0/0")) {
         json_object_set_new(block, "except", json_pack("[s, s]", "10.0.0.16/29", "10.0.0.34/32"));
+    }
+    if (!strcmp(cidr, "::/0")) {
+        json_object_set_new(block, "except",
+                            json_pack("[s, s]", "fd00::/64", "fd00:0:0:1::2/128"));
     }
     return json_pack("{s:o}", "ipBlock", block);
 }
@@ -354,7 +371,8 @@ set_namespace(struct world *w)
 
     if (chance(25)) {
         json_object_set_new(meta, "annotations",
-                            json_pack("{s:s}", "virga.dev/subnets", PICK(networks)));
+                            json_pack("{s:s}", "virga.dev/subnets",
+                                      dual && chance(70) ? PICK(dual_networks) : PICK(networks)));
     } else if (chance(30)) {
         json_object_set_new(meta, "annotations",
                             json_pack("{s:s}", "net.alpha.kubernetes.io/network-isolation",
@@ -411,7 +429,10 @@ set_pod(struct world *w)
                             meta, "spec", spec);
 
     if (chance(15)) {
-        char *ip = xasprintf("10.0.0.%d", random_range(64));
+        char *ip = !dual ? xasprintf("10.0.0.%d", random_range(64))
+                   : chance(50)
+                       ? xasprintf("10.0.0.%d,fd00::%d", random_range(64), random_range(9))
+                       : xasprintf("fd00:0:0:%d::%d", random_range(5), random_range(9));
         json_object_set_new(meta, "annotations", json_pack("{s:s}", "virga.dev/ip", ip));
         free(ip);
     }
@@ -490,15 +511,16 @@ random_address(const struct world *w)
 {
     const struct records *rs = compile_records(w->c);
     size_t n = records_count(rs, RECORD_ENDPOINT);
-    static const char *const others[] = { "172.30.0.1", "172.30.0.2", "172.30.0.3",
-                                          "192.0.2.9",  "10.0.0.34",  "10.0.0.200" };
+    static const char *const others[] = { "172.30.0.1",  "172.30.0.2",   "172.30.0.3",
+                                          "192.0.2.9",   "10.0.0.34",    "10.0.0.200",
+                                          "2001:db8::9", "fd00:0:0:1::9" };
 
     if (!n || chance(20)) {
         return world_ip(PICK(others));
     }
     const struct record **endpoints = records_sorted(rs, RECORD_ENDPOINT, &n);
     const struct rec_endpoint *endpoint = (const struct rec_endpoint *) endpoints[random_range(n)];
-    struct in6_addr ip = endpoint->ips[0];
+    struct in6_addr ip = endpoint->ips[random_range(endpoint->n_ips)];
     free(endpoints);
     return ip;
 }
@@ -516,6 +538,10 @@ check_tuples(struct world *w)
             .dst = random_address(w),
             .protocol = PICK(numbers),
         };
+        while (addr_is_ip4(&tuple.src) != addr_is_ip4(&tuple.dst)) {
+            tuple.src = random_address(w);
+            tuple.dst = random_address(w);
+        }
         tuple.dst_port = tuple.protocol == IPPROTO_ICMP ? 0 : 79 + random_range(8);
         world_verdict(w, e, &tuple);
     }
@@ -524,12 +550,13 @@ check_tuples(struct world *w)
 
 /* Equal scripts must give equal numbers: what differs is where memory lies. */
 static char *
-run_script(uint32_t seed, int steps)
+run_script(uint32_t seed, int steps, bool both)
 {
     struct world w;
 
     random_set_seed(seed);
-    world_init_small(&w, "10.0.0.0/24", 28);
+    dual = both;
+    world_init_small(&w, dual ? "10.0.0.0/24,fd00::/60" : "10.0.0.0/24", 28);
     for (int i = 0; i < steps; i++) {
         random_step(&w);
         if (chance(75)) {
@@ -559,15 +586,21 @@ test_random_scripts(void **state)
     int steps = setting("VIRGA_STEPS", 3000);
 
     print_message("VIRGA_SEED=%" PRIu32 " VIRGA_STEPS=%d\n", seed, steps);
-    free(run_script(seed, steps));
+    free(run_script(seed, steps, false));
+}
+
+static void
+test_random_dual_stack_scripts(void **state)
+{
+    free(run_script(setting("VIRGA_SEED", 0x56495247), setting("VIRGA_STEPS", 1500), true));
 }
 
 static void
 test_equal_scripts_give_equal_numbers(void **state)
 {
-    char *first = run_script(7, 400);
+    char *first = run_script(7, 400, false);
     void *shift = xmalloc(123457);
-    char *second = run_script(7, 400);
+    char *second = run_script(7, 400, false);
 
     assert_string_equal(first, second);
     free(first);
@@ -580,6 +613,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_scripts),
+        cmocka_unit_test(test_random_dual_stack_scripts),
         cmocka_unit_test(test_equal_scripts_give_equal_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,9 +161,11 @@ restore_endpoint(struct compile *c, const struct rec_endpoint *rec)
 
     /* New addresses come behind the highest there is. */
     struct namespace_entry *ns = pod->namespace_;
-    const struct in6_addr *last = &rec->ips[rec->n_ips - 1];
-    if (addr_compare(&ns->last_address, last) < 0) {
-        ns->last_address = *last;
+    for (size_t i = 0; i < rec->n_ips; i++) {
+        struct in6_addr *last = &ns->last_addresses[addr_is_ip4(&rec->ips[i])];
+        if (addr_compare(last, &rec->ips[i]) < 0) {
+            *last = rec->ips[i];
+        }
     }
     return true;
 }

@@ -67,10 +67,10 @@ struct namespace_entry {
     uint16_t zone;
     struct prefix *subnets;
     size_t n_subnets;
-    struct in6_addr last_address; /* Handed out last. */
-    uint64_t room_run;            /* The last run that gave waiting pods a chance. */
-    uint64_t full_run;            /* The last run that found no free address. */
-    bool waits;                   /* In struct compile 'waiting_namespaces'. */
+    struct in6_addr last_addresses[2]; /* Handed out last: IPv6, IPv4. */
+    uint64_t room_run;                 /* The last run that gave waiting pods a chance. */
+    uint64_t full_run;                 /* The last run that found no free address. */
+    bool waits;                        /* In struct compile 'waiting_namespaces'. */
     struct ovs_list waiting_node;
 };
 
@@ -221,9 +221,13 @@ void restore_end(struct compile *);
 void networks_collect(struct compile *);
 
 /* networks.c */
-/* Gives the network of 'ns' one more automatic subnet; false if it is
- * annotated or there is none left. */
-bool network_grow(struct compile *, struct namespace_entry *);
+/* Gives the network of 'ns' one more automatic subnet of the family; false if it
+ * is annotated or there is none left. */
+bool network_grow(struct compile *, struct namespace_entry *, bool ip4);
+/* Where automatic subnets of the family come from; NULL: nowhere. */
+const struct subnet_range *network_range(const struct compile *, bool ip4);
+/* Whether the network has a subnet of the family. */
+bool network_has_family(const struct namespace_entry *, bool ip4);
 void network_drop(struct compile *, struct namespace_entry *);
 
 /* Whether the namespace has its network to itself: no annotation. */

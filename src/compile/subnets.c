@@ -6,9 +6,9 @@
 #include "util.h"
 
 void
-subnets_init(struct subnets *subnets, const struct prefix *range, uint8_t plen)
+subnets_init(struct subnets *subnets)
 {
-    *subnets = (struct subnets){ .range = *range, .plen = plen };
+    *subnets = (struct subnets){ .n = 0 };
 }
 
 void
@@ -85,10 +85,10 @@ subnets_remove(struct subnets *subnets, const struct prefix *p)
 
 /* Subnet number 'i' of the range. */
 static struct prefix
-automatic(const struct subnets *subnets, uint64_t i)
+automatic(const struct subnet_range *range, uint64_t i)
 {
-    struct prefix p = { .addr = subnets->range.addr, .plen = subnets->plen };
-    unsigned int shift = 128 - subnets->plen;
+    struct prefix p = { .addr = range->prefix.addr, .plen = range->plen };
+    unsigned int shift = 128 - range->plen;
 
     for (int bit = 0; bit < 64 && i >> bit; bit++) {
         unsigned int to = bit + shift;
@@ -100,31 +100,32 @@ automatic(const struct subnets *subnets, uint64_t i)
 }
 
 static uint64_t
-n_automatic(const struct subnets *subnets)
+n_automatic(const struct subnet_range *range)
 {
-    unsigned int bits = subnets->plen - subnets->range.plen;
+    unsigned int bits = range->plen - range->prefix.plen;
 
     return bits < 32 ? UINT64_C(1) << bits : UINT32_MAX;
 }
 
 /* How many automatic subnets a taken one covers. */
 static uint64_t
-covered(const struct subnets *subnets, const struct subnet *taken)
+covered(const struct subnet_range *range, const struct subnet *taken)
 {
-    unsigned int bits = subnets->plen - MIN(subnets->plen, taken->prefix.plen);
+    unsigned int bits = range->plen - MIN(range->plen, taken->prefix.plen);
 
     return bits < 32 ? UINT64_C(1) << bits : UINT32_MAX;
 }
 
 bool
-subnets_next(const struct subnets *subnets, uint64_t *cursor, struct prefix *p)
+subnets_next(const struct subnets *subnets, const struct subnet_range *range, uint64_t *cursor,
+             struct prefix *p)
 {
-    uint64_t n = n_automatic(subnets);
+    uint64_t n = n_automatic(range);
     uint64_t start = *cursor < n ? *cursor : 0;
 
     for (uint64_t step = 0, i; step < n;) {
         i = (start + step) % n;
-        *p = automatic(subnets, i);
+        *p = automatic(range, i);
 
         const struct subnet *taken = subnets_overlap(subnets, p);
         if (!taken) {
@@ -132,7 +133,7 @@ subnets_next(const struct subnets *subnets, uint64_t *cursor, struct prefix *p)
             return true;
         }
         /* Jump behind it: it is aligned to its own size. */
-        uint64_t size = covered(subnets, taken);
+        uint64_t size = covered(range, taken);
         step += MIN(size - i % size, i < n ? n - i : 1);
     }
     return false;

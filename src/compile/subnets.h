@@ -13,14 +13,18 @@ struct subnet {
     const void *owner;
 };
 
+/* Where automatic subnets of one family come from. */
+struct subnet_range {
+    struct prefix prefix;
+    uint8_t plen; /* Of a subnet, mapped form (IPv4 /24: 120). */
+};
+
 struct subnets {
-    struct prefix range; /* Automatic subnets come from here... */
-    uint8_t plen;        /* ...and are this long. */
     struct subnet *a;
     size_t n, allocated;
 };
 
-void subnets_init(struct subnets *, const struct prefix *range, uint8_t plen);
+void subnets_init(struct subnets *);
 void subnets_uninit(struct subnets *);
 
 /* A subnet that overlaps 'p', or NULL. */
@@ -29,9 +33,10 @@ const struct subnet *subnets_overlap(const struct subnets *, const struct prefix
 void subnets_insert(struct subnets *, const struct prefix *p, const void *owner);
 void subnets_remove(struct subnets *, const struct prefix *p);
 
-/* The first free automatic subnet from number *cursor on (going round), which
- * moves behind it; false if all are taken. */
-bool subnets_next(const struct subnets *, uint64_t *cursor, struct prefix *);
+/* The first free automatic subnet of the range from number *cursor on (going
+ * round), which moves behind it; false if all are taken. */
+bool subnets_next(const struct subnets *, const struct subnet_range *, uint64_t *cursor,
+                  struct prefix *);
 
 /* The addresses of a subnet: its first host is the gateway, 'first' to 'last'
  * are for endpoints; network and broadcast address stay unused.  False if

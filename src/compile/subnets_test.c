@@ -56,10 +56,9 @@ overlaps(const struct subnets *subnets, const char *text)
 static void
 test_overlap(void **state)
 {
-    struct prefix range = prefix("10.0.0.0/8");
     struct subnets subnets;
 
-    subnets_init(&subnets, &range, 96 + 24);
+    subnets_init(&subnets);
     insert(&subnets, "10.1.2.0/24");
     insert(&subnets, "10.1.0.0/24");
     insert(&subnets, "192.168.0.0/16");
@@ -79,49 +78,51 @@ test_overlap(void **state)
 }
 
 static void
-assert_next(const struct subnets *subnets, uint64_t *cursor, const char *expected)
+assert_next(const struct subnets *subnets, const struct subnet_range *range, uint64_t *cursor,
+            const char *expected)
 {
     struct prefix p;
 
-    assert_true(subnets_next(subnets, cursor, &p));
+    assert_true(subnets_next(subnets, range, cursor, &p));
     assert_prefix(&p, expected);
 }
 
 static void
 test_next(void **state)
 {
-    struct prefix range = prefix("10.0.0.0/21"), p; /* Eight. */
+    struct subnet_range range = { prefix("10.0.0.0/21"), 96 + 24 }; /* Eight. */
+    struct prefix p;
     struct subnets subnets;
     uint64_t cursor = 0;
 
-    subnets_init(&subnets, &range, 96 + 24);
+    subnets_init(&subnets);
     insert(&subnets, "10.0.0.0/23");
     insert(&subnets, "10.0.3.8/29");
-    assert_next(&subnets, &cursor, "10.0.2.0/24");
-    assert_next(&subnets, &cursor, "10.0.4.0/24");
+    assert_next(&subnets, &range, &cursor, "10.0.2.0/24");
+    assert_next(&subnets, &range, &cursor, "10.0.4.0/24");
     insert(&subnets, "10.0.4.0/22");
-    assert_next(&subnets, &cursor, "10.0.2.0/24"); /* Round. */
+    assert_next(&subnets, &range, &cursor, "10.0.2.0/24"); /* Round. */
     insert(&subnets, "10.0.2.0/24");
-    assert_false(subnets_next(&subnets, &cursor, &p));
+    assert_false(subnets_next(&subnets, &range, &cursor, &p));
     cursor = 1000; /* Of another range, in an earlier life. */
-    assert_false(subnets_next(&subnets, &cursor, &p));
+    assert_false(subnets_next(&subnets, &range, &cursor, &p));
     subnets_uninit(&subnets);
 
-    subnets_init(&subnets, &range, 96 + 24);
+    subnets_init(&subnets);
     insert(&subnets, "0.0.0.0/0");
-    assert_false(subnets_next(&subnets, &cursor, &p));
+    assert_false(subnets_next(&subnets, &range, &cursor, &p));
     subnets_uninit(&subnets);
 }
 
 static void
 test_next_of_ipv6(void **state)
 {
-    struct prefix range = prefix("fd00::/16");
+    struct subnet_range range = { prefix("fd00::/16"), 64 };
     struct subnets subnets;
     uint64_t cursor = 258;
 
-    subnets_init(&subnets, &range, 64);
-    assert_next(&subnets, &cursor, "fd00:0:0:102::/64");
+    subnets_init(&subnets);
+    assert_next(&subnets, &range, &cursor, "fd00:0:0:102::/64");
     subnets_uninit(&subnets);
 }
 
@@ -158,20 +159,20 @@ test_next_address(void **state)
 
     addresses_init(&addresses);
     for (int i = 0; i < 6; i++) {
-        assert_true(addresses_next(&addresses, subnets, 2, &ip, &ip));
+        assert_true(addresses_next(&addresses, subnets, 2, true, &ip, &ip));
         assert_addr(&ip, expected[i]);
         addresses_insert(&addresses, &owned[i], &ip, NULL);
     }
-    assert_false(addresses_next(&addresses, subnets, 2, &ip, &ip));
+    assert_false(addresses_next(&addresses, subnets, 2, true, &ip, &ip));
 
     /* Goes round to what was freed, wherever it went last. */
     addresses_remove(&addresses, &owned[2]);
     assert_null(addresses_find(&addresses, &owned[2].ip));
-    assert_true(addresses_next(&addresses, subnets, 2, &ip, &ip));
+    assert_true(addresses_next(&addresses, subnets, 2, true, &ip, &ip));
     assert_addr(&ip, "10.0.1.3");
     addresses_remove(&addresses, &owned[0]);
     ip = owned[5].ip;
-    assert_true(addresses_next(&addresses, subnets, 2, &ip, &ip));
+    assert_true(addresses_next(&addresses, subnets, 2, true, &ip, &ip));
     assert_addr(&ip, "10.0.0.2");
     addresses_uninit(&addresses);
 }

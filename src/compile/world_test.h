@@ -53,9 +53,9 @@ world_init_small(struct world *w, const char *cidr, int subnet_plen)
 {
     world_init(w);
     compile_destroy(w->c);
-    char *error = prefix_parse(cidr, true, &w->config.cluster_cidr);
+    char *error = compile_config_set_cidrs(&w->config, cidr);
     assert_null(error);
-    w->config.subnet_plen = 96 + subnet_plen;
+    w->config.ranges[0].plen = 96 + subnet_plen;
     w->c = compile_create(&w->config);
 }
 

@@ -3,6 +3,7 @@
  * that no pod's address leaves the cluster, then routes, then forwarding. */
 #include "node/gateway.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -80,6 +81,7 @@ close_nft(struct gateway *gw)
 static void
 config_uninit(struct gateway_config *c)
 {
+    free(CONST_CAST(struct in6_addr *, c->sources));
     free(CONST_CAST(struct prefix *, c->subnets));
     free(CONST_CAST(struct in6_addr *, c->nodes));
 }
@@ -98,12 +100,17 @@ gateway_destroy(struct gateway *gw)
 }
 
 static bool
+arrays_equal(const void *a, size_t n_a, const void *b, size_t n_b, size_t size)
+{
+    return n_a == n_b && (!n_a || !memcmp(a, b, n_a * size));
+}
+
+static bool
 config_equal(const struct gateway_config *a, const struct gateway_config *b)
 {
-    return !memcmp(&a->node_ip, &b->node_ip, sizeof a->node_ip) && a->n_subnets == b->n_subnets
-           && a->n_nodes == b->n_nodes
-           && (!a->n_subnets || !memcmp(a->subnets, b->subnets, a->n_subnets * sizeof *a->subnets))
-           && (!a->n_nodes || !memcmp(a->nodes, b->nodes, a->n_nodes * sizeof *a->nodes));
+    return arrays_equal(a->sources, a->n_sources, b->sources, b->n_sources, sizeof *a->sources)
+           && arrays_equal(a->subnets, a->n_subnets, b->subnets, b->n_subnets, sizeof *a->subnets)
+           && arrays_equal(a->nodes, a->n_nodes, b->nodes, b->n_nodes, sizeof *a->nodes);
 }
 
 void
@@ -114,6 +121,7 @@ gateway_set_config(struct gateway *gw, const struct gateway_config *c)
     }
     config_uninit(&gw->config);
     gw->config = *c;
+    gw->config.sources = xmemdup(c->sources, c->n_sources * sizeof *c->sources);
     gw->config.subnets = xmemdup(c->subnets, c->n_subnets * sizeof *c->subnets);
     gw->config.nodes = xmemdup(c->nodes, c->n_nodes * sizeof *c->nodes);
     gw->configured = true;
@@ -143,12 +151,13 @@ fail(struct gateway *gw, char *take)
 /* --- nftables --------------------------------------------------------------- */
 
 static void
-put_subnets(struct ds *s, const struct gateway_config *c)
+put_subnets(struct ds *s, const struct gateway_config *c, bool ip4)
 {
-    ds_put_cstr(s, "\tset pods {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t\tauto-merge\n");
+    ds_put_format(s, "\tset pods {\n\t\ttype %s\n\t\tflags interval\n\t\tauto-merge\n",
+                  ip4 ? "ipv4_addr" : "ipv6_addr");
     const char *separator = "\t\telements = { ";
     for (size_t i = 0; i < c->n_subnets; i++) {
-        if (prefix_is_ip4(&c->subnets[i])) {
+        if (prefix_is_ip4(&c->subnets[i]) == ip4) {
             ds_put_cstr(s, separator);
             prefix_format(&c->subnets[i], s);
             separator = ", ";
@@ -158,12 +167,12 @@ put_subnets(struct ds *s, const struct gateway_config *c)
 }
 
 static void
-put_nodes(struct ds *s, const struct gateway_config *c)
+put_nodes(struct ds *s, const struct gateway_config *c, bool ip4)
 {
-    ds_put_cstr(s, "\tset nodes {\n\t\ttype ipv4_addr\n");
+    ds_put_format(s, "\tset nodes {\n\t\ttype %s\n", ip4 ? "ipv4_addr" : "ipv6_addr");
     const char *separator = "\t\telements = { ";
     for (size_t i = 0; i < c->n_nodes; i++) {
-        if (addr_is_ip4(&c->nodes[i])) {
+        if (addr_is_ip4(&c->nodes[i]) == ip4) {
             ds_put_cstr(s, separator);
             addr_format(&c->nodes[i], s);
             separator = ", ";
@@ -174,27 +183,50 @@ put_nodes(struct ds *s, const struct gateway_config *c)
 
 /* Other nodes believe VXLAN packets from this node's address, which masquerade
  * gives to pods: so no pod sends any through the host.  In the forward hook a
- * fragmented packet is whole, since masquerade tracks connections.
- *
- * "add" before "delete": deleting what is not there is an error. */
+ * fragmented packet is whole, since masquerade tracks connections. */
+static void
+put_table(struct ds *s, const char *ifname, const struct gateway_config *c, bool ip4)
+{
+    const char *ip = ip4 ? "ip" : "ip6";
+
+    ds_put_format(s, "table %s virga {\n", ip);
+    put_subnets(s, c, ip4);
+    put_nodes(s, c, ip4);
+    ds_put_format(s,
+                  "\tchain postrouting {\n"
+                  "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
+                  "\t\toifname != \"%s\" %s saddr @pods %s daddr != @pods"
+                  " %s daddr != @nodes counter masquerade\n"
+                  "\t}\n"
+                  "\tchain forward {\n"
+                  "\t\ttype filter hook forward priority filter; policy accept;\n"
+                  "\t\tiifname \"%s\" %s saddr @pods udp dport %d counter drop\n"
+                  "\t}\n}\n",
+                  ifname, ip, ip, ip, ifname, ip, c->tunnel_udp_port);
+}
+
+static bool
+has_ip6(const struct gateway_config *c)
+{
+    for (size_t i = 0; i < c->n_subnets; i++) {
+        if (!prefix_is_ip4(&c->subnets[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "add" before "delete": deleting what is not there is an error. */
 char *
 gateway_nft_commands(const char *ifname, const struct gateway_config *c)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_cstr(&s, "add table ip virga\ndelete table ip virga\ntable ip virga {\n");
-    put_subnets(&s, c);
-    put_nodes(&s, c);
-    ds_put_format(&s,
-                  "\tchain postrouting {\n"
-                  "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
-                  "\t\toifname != \"%s\" ip saddr @pods ip daddr != @pods"
-                  " ip daddr != @nodes counter masquerade\n"
-                  "\t}\n"
-                  "\tchain forward {\n"
-                  "\t\ttype filter hook forward priority filter; policy accept;\n"
-                  "\t\tiifname \"%s\" ip saddr @pods udp dport %d counter drop\n"
-                  "\t}\n}\n",
-                  ifname, ifname, c->tunnel_udp_port);
+    ds_put_cstr(&s, "add table ip virga\ndelete table ip virga\n");
+    put_table(&s, ifname, c, true);
+    ds_put_cstr(&s, "add table ip6 virga\ndelete table ip6 virga\n");
+    if (has_ip6(c)) {
+        put_table(&s, ifname, c, false);
+    }
     return ds_steal_cstr(&s);
 }
 
@@ -260,7 +292,7 @@ reap_nft(struct gateway *gw)
         said[n > 0 ? n : 0] = '\0';
         said[strcspn(said, "\n")] = '\0';
         gw->nft_due = true;
-        fail(gw, xasprintf("nft refused the table \"ip virga\": %s", said));
+        fail(gw, xasprintf("nft refused the tables \"virga\": %s", said));
     }
     close_nft(gw);
 }
@@ -281,23 +313,88 @@ write_sysctl(const char *name, const char *value)
     return error;
 }
 
+static char *
+write_own_sysctl(const struct gateway *gw, const char *family, const char *name, const char *value)
+{
+    char *full = xasprintf("net/%s/conf/%s/%s", family, gw->ifname, name);
+    char *error = write_sysctl(full, value);
+    free(full);
+    return error;
+}
+
+static bool
+read_sysctl_is(const char *path, char value)
+{
+    char text[2] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && read(fd, text, 1) == 1 && text[0] == value;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is;
+}
+
+/* accept_ra=1 means "unless this host forwards". */
+static void
+keep_router_advertisements(void)
+{
+    DIR *dir = opendir("/proc/sys/net/ipv6/conf");
+    for (struct dirent *de; dir && (de = readdir(dir));) {
+        char *name = xasprintf("net/ipv6/conf/%s/accept_ra", de->d_name);
+        char *path = xasprintf("/proc/sys/%s", name);
+        if (de->d_name[0] != '.' && read_sysctl_is(path, '1')) {
+            char *error = write_sysctl(name, "2");
+            if (error) {
+                VLOG_WARN("%s", error);
+                free(error);
+            }
+        }
+        free(path);
+        free(name);
+    }
+    if (dir) {
+        closedir(dir);
+    }
+}
+
+static char *
+forward_ip6(void)
+{
+    const char *all = "net/ipv6/conf/all/forwarding";
+    if (read_sysctl_is("/proc/sys/net/ipv6/conf/all/forwarding", '1')) {
+        return NULL;
+    }
+    keep_router_advertisements();
+    return write_sysctl(all, "1");
+}
+
 /* Packets from pods come in by virga0 whatever route their source has. */
 static char *
 write_sysctls(struct gateway *gw)
 {
-    char *name = xasprintf("net/ipv4/conf/%s/rp_filter", gw->ifname);
-    char *error = write_sysctl(name, "2");
-    free(name);
-    return error ? error : write_sysctl("net/ipv4/ip_forward", "1");
+    char *error = write_own_sysctl(gw, "ipv4", "rp_filter", "2");
+    error = error ? error : write_sysctl("net/ipv4/ip_forward", "1");
+    return error || !has_ip6(&gw->config) ? error : forward_ip6();
+}
+
+/* The host asks for pods' neighbours from its link-local address, which nobody
+ * else can have: without duplicate detection it may do so at once. */
+static char *
+prepare_ip6(const struct gateway *gw)
+{
+    char *error = write_own_sysctl(gw, "ipv6", "disable_ipv6", "0");
+    return error ? error : write_own_sysctl(gw, "ipv6", "accept_dad", "0");
 }
 
 static char *
 route_pods(struct gateway *gw)
 {
     const struct gateway_config *c = &gw->config;
-    char *error = host_links_set_up(gw->ifname);
+    char *error = has_ip6(c) ? prepare_ip6(gw) : NULL;
+    error = error ? error : host_links_set_up(gw->ifname);
     return error ? error
-                 : host_links_sync_routes(gw->ifname, &c->node_ip, c->subnets, c->n_subnets);
+                 : host_links_sync_routes(gw->ifname, c->sources, c->n_sources, c->subnets,
+                                          c->n_subnets);
 }
 
 static void

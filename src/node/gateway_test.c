@@ -21,12 +21,13 @@ test_commands(void **state)
 {
     struct prefix subnets[] = { prefix("10.128.0.0/9"), prefix("192.168.7.0/24"),
                                 prefix("2001:db8::/32") };
-    struct in6_addr nodes[] = { prefix("172.30.0.1").addr, prefix("172.30.0.2").addr };
+    struct in6_addr nodes[] = { prefix("172.30.0.1").addr, prefix("172.30.0.2").addr,
+                                prefix("fd00::1").addr };
     struct gateway_config c = {
         .subnets = subnets,
         .n_subnets = 3,
         .nodes = nodes,
-        .n_nodes = 2,
+        .n_nodes = 3,
         .tunnel_udp_port = 4789,
     };
     char *text = gateway_nft_commands("virga0", &c);
@@ -38,6 +39,14 @@ test_commands(void **state)
     assert_non_null(strstr(text, "oifname != \"virga0\" ip saddr @pods ip daddr != @pods "
                                  "ip daddr != @nodes counter masquerade"));
     assert_non_null(strstr(text, "iifname \"virga0\" ip saddr @pods udp dport 4789 counter drop"));
+    assert_non_null(
+        strstr(text, "add table ip6 virga\ndelete table ip6 virga\ntable ip6 virga {\n"));
+    assert_non_null(strstr(text, "elements = { 2001:db8::/32 }"));
+    assert_non_null(strstr(text, "elements = { fd00::1 }"));
+    assert_non_null(strstr(text, "oifname != \"virga0\" ip6 saddr @pods ip6 daddr != @pods "
+                                 "ip6 daddr != @nodes counter masquerade"));
+    assert_non_null(
+        strstr(text, "iifname \"virga0\" ip6 saddr @pods udp dport 4789 counter drop"));
     free(text);
 }
 
@@ -47,6 +56,7 @@ test_empty_sets_have_no_elements(void **state)
     struct gateway_config c = { .n_subnets = 0 };
     char *text = gateway_nft_commands("virga0", &c);
     assert_null(strstr(text, "elements"));
+    assert_null(strstr(text, "table ip6 virga {")); /* Nor a table that nobody needs. */
     free(text);
 }
 

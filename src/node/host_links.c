@@ -177,18 +177,25 @@ parse_own_route(const struct ofpbuf *msg, int ifindex, struct prefix *dst)
 {
     const struct rtmsg *rtm = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *rtm);
     if (!rtm || rtm->rtm_protocol != HOST_LINKS_PROTOCOL || rtm->rtm_table != RT_TABLE_MAIN
-        || rtm->rtm_family != AF_INET) {
+        || (rtm->rtm_family != AF_INET && rtm->rtm_family != AF_INET6)) {
         return false;
     }
+    bool ip4 = rtm->rtm_family == AF_INET;
+    size_t size = ip4 ? 4 : 16;
     size_t header = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof *rtm);
     const struct nlattr *oif = nl_attr_find(msg, header, RTA_OIF);
     const struct nlattr *a = nl_attr_find(msg, header, RTA_DST);
-    if (!oif || (int) nl_attr_get_u32(oif) != ifindex || !a || nl_attr_get_size(a) != 4) {
+    if (!oif || (int) nl_attr_get_u32(oif) != ifindex || !a || nl_attr_get_size(a) != size) {
         return false;
     }
-    ovs_be32 ip;
-    memcpy(&ip, nl_attr_get(a), sizeof ip);
-    *dst = (struct prefix){ .addr = in6_addr_mapped_ipv4(ip), .plen = 96 + rtm->rtm_dst_len };
+    *dst = (struct prefix){ .plen = rtm->rtm_dst_len + (ip4 ? 96 : 0) };
+    if (ip4) {
+        ovs_be32 ip;
+        memcpy(&ip, nl_attr_get(a), sizeof ip);
+        dst->addr = in6_addr_mapped_ipv4(ip);
+    } else {
+        memcpy(&dst->addr, nl_attr_get(a), sizeof dst->addr);
+    }
     return true;
 }
 
@@ -203,6 +210,7 @@ is_wanted(const struct prefix *p, const struct prefix *dsts, size_t n)
     return false;
 }
 
+/* Of both families. */
 static struct prefix *
 stale_routes(int ifindex, const struct prefix *dsts, size_t n_dsts, size_t *n)
 {
@@ -211,7 +219,7 @@ stale_routes(int ifindex, const struct prefix *dsts, size_t n_dsts, size_t *n)
     *n = 0;
     struct ofpbuf request;
     struct rtmsg *rtm = rtnl_request(&request, RTM_GETROUTE, 0, sizeof *rtm);
-    rtm->rtm_family = AF_INET;
+    rtm->rtm_family = AF_UNSPEC;
     struct nl_dump dump;
     nl_dump_start(&dump, NETLINK_ROUTE, &request);
     ofpbuf_uninit(&request);
@@ -232,9 +240,20 @@ stale_routes(int ifindex, const struct prefix *dsts, size_t n_dsts, size_t *n)
     return stale;
 }
 
+static const struct in6_addr *
+source_for(const struct prefix *dst, const struct in6_addr *srcs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (addr_is_ip4(&srcs[i]) == prefix_is_ip4(dst)) {
+            return &srcs[i];
+        }
+    }
+    return NULL;
+}
+
 char *
-host_links_sync_routes(const char *ifname, const struct in6_addr *src, const struct prefix *dsts,
-                       size_t n)
+host_links_sync_routes(const char *ifname, const struct in6_addr *srcs, size_t n_srcs,
+                       const struct prefix *dsts, size_t n)
 {
     struct rtnl host;
     int error = rtnl_open(-1, &host);
@@ -244,8 +263,8 @@ host_links_sync_routes(const char *ifname, const struct in6_addr *src, const str
     struct ds text = DS_EMPTY_INITIALIZER;
     int ifindex = rtnl_ifindex(&host, ifname);
     for (size_t i = 0; i < n && !error; i++) {
-        error = change_route(&host, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex, src,
-                             &dsts[i], &text);
+        error = change_route(&host, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex,
+                             source_for(&dsts[i], srcs, n_srcs), &dsts[i], &text);
     }
     size_t n_stale;
     struct prefix *stale = stale_routes(ifindex, dsts, n, &n_stale);

@@ -12,10 +12,10 @@ int host_links_mtu_of_address(const struct in6_addr *addr);
 char *host_links_set_up(const char *ifname) __attribute__((warn_unused_result));
 
 /* Keeps the set of routes over 'ifname' that Virga owns (they carry the
- * protocol number HOST_LINKS_PROTOCOL) equal to 'dsts', each with preferred
- * source 'src'. */
+ * protocol number HOST_LINKS_PROTOCOL) equal to 'dsts', each with the first of
+ * 'srcs' that has its family as preferred source, if there is one. */
 enum { HOST_LINKS_PROTOCOL = 0x56 };
-char *host_links_sync_routes(const char *ifname, const struct in6_addr *src,
+char *host_links_sync_routes(const char *ifname, const struct in6_addr *srcs, size_t n_srcs,
                              const struct prefix *dsts, size_t n)
     __attribute__((warn_unused_result));
 

@@ -134,19 +134,45 @@ ethtool_set(struct rtnl *s, const char *ifname, uint32_t command, uint32_t value
     return rtnl_explain(error, NULL, "setting offloads of", ifname);
 }
 
-/* A bridge of the kernel has no use for an address of its own on the port. */
 static void
-quiet_ip6(const char *ifname)
+write_disable_ip6(const char *ifname, const char *value)
 {
     char *path = xasprintf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", ifname);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
-        if (write(fd, "1", 1) != 1) {
+        if (write(fd, value, 1) != 1) {
             VLOG_DBG("%s: %s", path, ovs_strerror(errno));
         }
         close(fd);
     }
     free(path);
+}
+
+/* Some runtimes switch IPv6 off in new namespaces. */
+static void
+enable_ip6(int netns, const char *ifname)
+{
+    int home = open(RTNL_OWN_NETNS, O_RDONLY | O_CLOEXEC);
+    if (home >= 0 && !setns(netns, CLONE_NEWNET)) {
+        write_disable_ip6(ifname, "0");
+        if (setns(home, CLONE_NEWNET)) {
+            ovs_abort(errno, "cannot return to the node's network namespace");
+        }
+    }
+    if (home >= 0) {
+        close(home);
+    }
+}
+
+static bool
+wants_ip6(const struct link_pod *pod)
+{
+    for (size_t i = 0; i < pod->n_addresses; i++) {
+        if (!prefix_is_ip4(&pod->addresses[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A switch in user space gets packets as the pod sends them: whole, with
@@ -180,7 +206,11 @@ setup_pod_end(struct rtnl *s, const struct link_pod *pod)
 static char *
 setup_both_ends(struct rtnl *host, const struct link_pod *pod)
 {
-    quiet_ip6(pod->host_ifname);
+    /* A port of a bridge has no use for an address of its own. */
+    write_disable_ip6(pod->host_ifname, "1");
+    if (wants_ip6(pod)) {
+        enable_ip6(pod->netns, pod->pod_ifname);
+    }
     char *error = rtnl_set_up(host, pod->host_ifname);
     if (error) {
         return error;

@@ -35,7 +35,6 @@ VLOG_DEFINE_THIS_MODULE(agent);
 #define BRIDGE "br-int"
 #define TUNNEL_PORT "vxlan0"
 #define GATEWAY_PORT "virga0"
-#define CLUSTER_CIDR "10.128.0.0/9"
 
 enum {
     VXLAN_PORT = 4789,   /* RFC 7348. */
@@ -47,6 +46,7 @@ enum {
 struct agent {
     char *node;
     struct in6_addr vtep;
+    struct compile_config cluster;
 
     struct store *store;
     struct records *records;
@@ -329,6 +329,7 @@ agent_create(const struct agent_options *opt, char **error)
     struct agent *agent = xzalloc(sizeof *agent);
     agent->node = xstrdup(opt->node);
     agent->vtep = opt->vtep;
+    agent->cluster = opt->cluster;
     agent->message = xstrdup("starting");
     agent->told_message = xstrdup("");
     agent->store = store_create(opt->db, STORE_AGENT);
@@ -408,23 +409,33 @@ all_node_addresses(const struct agent *agent, size_t *n)
     return all;
 }
 
-/* The cluster's range, and the subnets of networks that lie elsewhere. */
+static bool
+is_in_cluster_range(const struct agent *agent, const struct prefix *p)
+{
+    for (size_t i = 0; i < agent->cluster.n_ranges; i++) {
+        if (prefix_covers(&agent->cluster.ranges[i].prefix, p)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The cluster's ranges, and the subnets of networks that lie elsewhere. */
 static struct prefix *
 all_subnets(const struct agent *agent, size_t *n)
 {
-    struct prefix cluster;
-    char *error = prefix_parse(CLUSTER_CIDR, true, &cluster);
-    ovs_assert(!error);
     size_t allocated = 4;
     struct prefix *all = xcalloc(allocated, sizeof *all);
-    all[0] = cluster;
-    *n = 1;
+    *n = 0;
+    for (size_t i = 0; i < agent->cluster.n_ranges; i++) {
+        all[(*n)++] = agent->cluster.ranges[i].prefix;
+    }
     size_t n_networks;
     const struct record **networks = records_sorted(agent->records, RECORD_NETWORK, &n_networks);
     for (size_t i = 0; i < n_networks; i++) {
         const struct rec_network *net = (const struct rec_network *) networks[i];
         for (size_t j = 0; j < net->n_subnets; j++) {
-            if (!prefix_is_ip4(&net->subnets[j]) || prefix_covers(&cluster, &net->subnets[j])) {
+            if (is_in_cluster_range(agent, &net->subnets[j])) {
                 continue;
             }
             if (*n == allocated) {
@@ -437,10 +448,32 @@ all_subnets(const struct agent *agent, size_t *n)
     return all;
 }
 
+/* What the host speaks to pods with: the VTEP, and the node's first IPv6 address
+ * that the others know. */
+static size_t
+choose_sources(const struct agent *agent, struct in6_addr sources[2])
+{
+    size_t n = 0;
+    sources[n++] = agent->vtep;
+    const struct record *r;
+    for (r = records_first(agent->records, RECORD_NODE); r; r = records_next(agent->records, r)) {
+        const struct rec_node *node = (const struct rec_node *) r;
+        for (size_t i = 0; !strcmp(node->name, agent->node) && i < node->n_addresses && n < 2;
+             i++) {
+            if (!addr_is_ip4(&node->addresses[i])) {
+                sources[n++] = node->addresses[i];
+            }
+        }
+    }
+    return n;
+}
+
 static void
 configure_gateway(struct agent *agent)
 {
-    struct gateway_config config = { .node_ip = agent->vtep, .tunnel_udp_port = VXLAN_PORT };
+    struct in6_addr sources[2];
+    struct gateway_config config = { .sources = sources, .tunnel_udp_port = VXLAN_PORT };
+    config.n_sources = choose_sources(agent, sources);
     struct prefix *subnets = all_subnets(agent, &config.n_subnets);
     struct in6_addr *nodes = all_node_addresses(agent, &config.n_nodes);
     config.subnets = subnets;

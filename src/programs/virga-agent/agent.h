@@ -13,6 +13,8 @@
 
 struct prefix;
 
+#include "compile/compile.h"
+
 struct agent_options {
     const char *db; /* OVSDB connection method of the Virga database. */
     const char *rundir;
@@ -25,6 +27,7 @@ struct agent_options {
     size_t policy_flows_max;          /* Of one policy on this node (openflow/lower.h). */
     const struct prefix *dns_servers; /* Whose answers are believed; none: all. */
     size_t n_dns_servers;
+    struct compile_config cluster; /* Ranges that networks get their subnets from. */
 };
 
 struct agent;

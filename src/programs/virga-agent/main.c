@@ -38,6 +38,8 @@ usage(void)
            "  --rundir=DIR         sockets and pidfile (default: " DEFAULT_RUNDIR ")\n"
            "  --ovs-rundir=DIR     where ovs-vswitchd runs (default: " DEFAULT_OVS_RUNDIR ")\n"
            "  --ovs-db=REMOTE      database of Open vSwitch (default: unix:OVS-RUNDIR/db.sock)\n"
+           "  --cluster-cidr=CIDR[,CIDR]\n"
+           "                       the controller's ranges (default: 10.128.0.0/9)\n"
            "  --datapath=TYPE      netdev (default, no kernel module) or system\n"
            "  --flow-log=FILE      where rules with \"log\" write their verdicts, as JSON lines\n"
            "                       (default: " DEFAULT_FLOW_LOG "; -: standard output)\n"
@@ -74,6 +76,7 @@ enum {
     OPT_FLOW_LOG,
     OPT_DNS_SERVERS,
     OPT_POLICY_FLOWS_MAX,
+    OPT_CLUSTER_CIDR,
     OPT_BOOTSTRAP_CA_CERT,
     VLOG_OPTION_ENUMS,
     DAEMON_OPTION_ENUMS,
@@ -91,6 +94,7 @@ static const struct option long_options[] = {
     { "flow-log", required_argument, NULL, OPT_FLOW_LOG },
     { "dns-servers", required_argument, NULL, OPT_DNS_SERVERS },
     { "policy-flows-max", required_argument, NULL, OPT_POLICY_FLOWS_MAX },
+    { "cluster-cidr", required_argument, NULL, OPT_CLUSTER_CIDR },
     { "bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT },
     { "help", no_argument, NULL, 'h' },
     { "version", no_argument, NULL, 'V' },
@@ -125,6 +129,15 @@ add_dns_server(const char *text, struct arguments *args)
     char *error = prefix_parse(text, false, p);
     if (error) {
         ovs_fatal(0, "--dns-servers: %s: %s", text, error);
+    }
+}
+
+static void
+set_cluster_cidr(struct agent_options *a, const char *value)
+{
+    char *error = compile_config_set_cidrs(&a->cluster, value);
+    if (error) {
+        ovs_fatal(0, "--cluster-cidr=%s: %s", value, error);
     }
 }
 
@@ -184,6 +197,9 @@ parse_option(int c, struct arguments *args)
         break;
     case OPT_POLICY_FLOWS_MAX:
         parse_flows_max(optarg, args);
+        break;
+    case OPT_CLUSTER_CIDR:
+        set_cluster_cidr(&args->agent, optarg);
         break;
     case 'h':
         usage();
@@ -315,6 +331,7 @@ main(int argc, char *argv[])
             .policy_flows_max = DEFAULT_POLICY_FLOWS_MAX,
         },
     };
+    compile_config_default(&args.agent.cluster);
     set_pidfile(NULL); /* RUNDIR/virga-agent.pid, unless an option says another. */
     parse_options(argc, argv, &args);
     char *ovs_db = xasprintf("unix:%s/db.sock", args.agent.ovs_rundir);

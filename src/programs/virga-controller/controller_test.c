@@ -36,7 +36,9 @@ controller_start(void)
     struct controller *c = xzalloc(sizeof *c);
     c->store = lab_open("db", STORE_CONTROLLER);
     c->requests = mailbox_create();
-    c->engine = engine_create(c->store, c->requests, take_reply, c);
+    struct compile_config config;
+    compile_config_default(&config);
+    c->engine = engine_create(c->store, c->requests, &config, take_reply, c);
     for (int i = 0; i < MAX_CONTROLLERS; i++) {
         if (!controllers[i]) {
             controllers[i] = c;

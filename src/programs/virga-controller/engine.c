@@ -45,6 +45,7 @@ struct engine {
     struct outbox *outbox;
     struct object_store *objects;
     struct rest *rest;
+    struct compile_config config;
 
     /* Only while leading. */
     bool leading;
@@ -75,12 +76,13 @@ on_reply(struct http_reply *reply, void *engine_)
 }
 
 struct engine *
-engine_create(struct store *store, struct mailbox *requests,
+engine_create(struct store *store, struct mailbox *requests, const struct compile_config *config,
               void (*send)(struct http_reply *, void *), void *aux)
 {
     struct engine *engine = xzalloc(sizeof *engine);
     engine->store = store;
     engine->requests = requests;
+    engine->config = *config;
     engine->outbox = outbox_create(send, aux);
     engine->objects = object_store_create(0);
     sset_init(&engine->touched);
@@ -190,7 +192,6 @@ static void run_nodes(struct engine *, long long now);
 static void
 start_leading(struct engine *engine)
 {
-    struct compile_config config;
     long long started = time_msec();
 
     engine->leading = true;
@@ -199,8 +200,7 @@ start_leading(struct engine *engine)
     engine->dirty = true;
     engine->conditions_known = false;
     engine->nodes_at = 0;
-    compile_config_default(&config);
-    engine->compile = compile_create(&config);
+    engine->compile = compile_create(&engine->config);
     store_each_object(engine->store, restore_object, engine);
     object_store_restore_version(engine->objects, store_resource_version(engine->store));
     restore_numbers(engine);

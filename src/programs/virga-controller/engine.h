@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+struct compile_config;
 struct http_reply;
 struct mailbox;
 struct simap;
@@ -25,6 +26,7 @@ struct store;
 
 /* 'send' gets replies that may leave. */
 struct engine *engine_create(struct store *, struct mailbox *requests,
+                             const struct compile_config *,
                              void (*send)(struct http_reply *take, void *aux), void *aux);
 void engine_destroy(struct engine *);
 void engine_run(struct engine *);

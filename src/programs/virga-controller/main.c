@@ -15,6 +15,7 @@
 #include "api/token.h"
 #include "base/mailbox.h"
 #include "command-line.h"
+#include "compile/compile.h"
 #include "daemon.h"
 #include "dirs.h"
 #include "fatal-signal.h"
@@ -39,6 +40,7 @@ struct options {
     char *rundir;
     char *http;    /* NULL: no TCP. */
     char *unixctl; /* NULL: in the run directory. */
+    struct compile_config compile;
 };
 
 static struct latch stop;
@@ -56,6 +58,9 @@ usage(void)
         "                   (default: " DEFAULT_RUNDIR ")\n"
         "  --http=IP:PORT   also serve the API there, on loopback, with the token;\n"
         "                   port 0: any, see api.url\n"
+        "  --cluster-cidr=CIDR[,CIDR]\n"
+        "                   networks get their subnets from here: IPv4, IPv6, or one of each\n"
+        "                   for a dual-stack cluster (default: 10.128.0.0/9)\n"
         "  --unixctl=FILE   control socket (default: virga-controller.ctl in the run directory)\n"
         "  -h, --help       show this help\n"
         "  -V, --version    show the version\n",
@@ -92,6 +97,15 @@ replace(char **option, const char *value)
 }
 
 static void
+set_cluster_cidr(struct options *o, const char *value)
+{
+    char *error = compile_config_set_cidrs(&o->compile, value);
+    if (error) {
+        ovs_fatal(0, "--cluster-cidr=%s: %s", value, error);
+    }
+}
+
+static void
 parse_options(int argc, char *argv[], struct options *o)
 {
     enum {
@@ -99,6 +113,7 @@ parse_options(int argc, char *argv[], struct options *o)
         OPT_RUNDIR,
         OPT_HTTP,
         OPT_UNIXCTL,
+        OPT_CLUSTER_CIDR,
         VLOG_OPTION_ENUMS,
         DAEMON_OPTION_ENUMS
     };
@@ -106,6 +121,7 @@ parse_options(int argc, char *argv[], struct options *o)
         { "db", required_argument, NULL, OPT_DB },
         { "rundir", required_argument, NULL, OPT_RUNDIR },
         { "http", required_argument, NULL, OPT_HTTP },
+        { "cluster-cidr", required_argument, NULL, OPT_CLUSTER_CIDR },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
@@ -125,6 +141,9 @@ parse_options(int argc, char *argv[], struct options *o)
             break;
         case OPT_HTTP:
             replace(&o->http, optarg);
+            break;
+        case OPT_CLUSTER_CIDR:
+            set_cluster_cidr(o, optarg);
             break;
         case OPT_UNIXCTL:
             replace(&o->unixctl, optarg);
@@ -153,6 +172,7 @@ options_init(int argc, char *argv[], struct options *o)
     o->db = xstrdup(DEFAULT_DB);
     o->http = NULL;
     o->unixctl = NULL;
+    compile_config_default(&o->compile);
     char *rundir = find_rundir(argc, argv);
     /* A daemon changes its directory. */
     o->rundir = abs_file_name(NULL, rundir);
@@ -376,7 +396,7 @@ main(int argc, char *argv[])
     struct http_server *server = start_http(&options, requests);
     struct unixctl_server *unixctl = start_unixctl(&options);
     struct store *store = store_create(options.db, STORE_CONTROLLER);
-    struct engine *engine = engine_create(store, requests, send_reply, server);
+    struct engine *engine = engine_create(store, requests, &options.compile, send_reply, server);
     unixctl_command_register("compile/check", "", 0, 0, unixctl_check, engine);
     write_url(&options, server);
     daemonize_complete();
