@@ -19,6 +19,7 @@ enum endpoint_kind { TCP_LISTENER, TCP_CONNECTION, UDP_LISTENER, SCTP_LISTENER }
 
 struct endpoint {
     enum endpoint_kind kind;
+    int family; /* Of listeners. */
     int fd;
     size_t n_pending; /* Bytes of 'pending' still to be written. */
     char pending[];   /* ECHO_BYTES, for connections only. */
@@ -33,7 +34,7 @@ struct listener {
 };
 
 static struct endpoint *
-endpoint_create(enum endpoint_kind kind, int fd)
+endpoint_create(enum endpoint_kind kind, int family, int fd)
 {
     size_t extra = kind == TCP_CONNECTION ? ECHO_BYTES : 0;
     struct endpoint *ep = calloc(1, sizeof *ep + extra);
@@ -41,6 +42,7 @@ endpoint_create(enum endpoint_kind kind, int fd)
         fatal("out of memory");
     }
     ep->kind = kind;
+    ep->family = family;
     ep->fd = fd;
     return ep;
 }
@@ -94,18 +96,35 @@ tcp_accept(struct listener *l, int listen_fd)
     if (fd < 0) {
         return;
     }
-    struct endpoint *ep = endpoint_create(TCP_CONNECTION, fd);
+    struct endpoint *ep = endpoint_create(TCP_CONNECTION, AF_UNSPEC, fd);
     memcpy(ep->pending, l->answer, l->answer_len);
     ep->n_pending = l->answer_len;
     watch(l->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLOUT, ep);
+}
+
+/* Let the route choose the interface. */
+static void
+forget_interface(struct cmsghdr *c)
+{
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        struct in_pktinfo info;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        info.ipi_ifindex = 0;
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        struct in6_pktinfo info;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        info.ipi6_ifindex = 0;
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+    }
 }
 
 /* Answers from the address that the datagram was sent to. */
 static void
 udp_answer(struct listener *l, int fd)
 {
-    char data[65536], control[CMSG_SPACE(sizeof(struct in_pktinfo))];
-    struct sockaddr_in peer;
+    char data[65536], control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    struct sockaddr_storage peer;
     struct iovec iov = { data, sizeof data };
     struct msghdr msg = { .msg_name = &peer,
                           .msg_namelen = sizeof peer,
@@ -117,17 +136,24 @@ udp_answer(struct listener *l, int fd)
         return;
     }
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    if (c && c->cmsg_type == IP_PKTINFO) {
-        struct in_pktinfo info;
-        memcpy(&info, CMSG_DATA(c), sizeof info);
-        info.ipi_ifindex = 0; /* Let the route choose the interface. */
-        memcpy(CMSG_DATA(c), &info, sizeof info);
+    if (c) {
+        forget_interface(c);
     }
     iov.iov_base = l->answer;
     iov.iov_len = l->answer_len;
     if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0) {
         return; /* The peer will ask again. */
     }
+}
+
+static bool
+has_ip6(void)
+{
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
 }
 
 static bool
@@ -143,13 +169,13 @@ sctp_is_listened(const struct listener *l, uint16_t port)
 
 /* An INIT for a port that nobody listens on is answered with ABORT. */
 static void
-sctp_answer(struct listener *l, int fd)
+sctp_answer(struct listener *l, const struct endpoint *ep)
 {
     uint8_t data[65536];
-    struct sockaddr_in peer;
+    struct sockaddr_storage peer;
     socklen_t len = sizeof peer;
-    ssize_t n = recvfrom(fd, data, sizeof data, 0, (struct sockaddr *) &peer, &len);
-    const uint8_t *payload = ip_payload(data, &n);
+    ssize_t n = recvfrom(ep->fd, data, sizeof data, 0, (struct sockaddr *) &peer, &len);
+    const uint8_t *payload = ip_payload(ep->family, data, &n);
     struct sctp_packet in;
     if (!payload || sctp_parse(payload, n, &in) || in.type != SCTP_INIT) {
         return;
@@ -164,12 +190,25 @@ sctp_answer(struct listener *l, int fd)
         memcpy(out.cookie, l->answer, l->answer_len);
     }
     n = sctp_format(&out, data);
-    if (sendto(fd, data, n, MSG_NOSIGNAL, (struct sockaddr *) &peer, len) < 0) {
+    if (ep->family == AF_INET6) {
+        ((struct sockaddr_in6 *) &peer)->sin6_port = 0;
+    }
+    if (sendto(ep->fd, data, n, MSG_NOSIGNAL, (struct sockaddr *) &peer, len) < 0) {
         return; /* The peer will ask again. */
     }
 }
 
 /* One raw socket hears all of SCTP. */
+static void
+sctp_open(struct listener *l, int family)
+{
+    int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_SCTP);
+    if (fd < 0) {
+        fatal("raw socket: %s", strerror(errno));
+    }
+    watch(l->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, endpoint_create(SCTP_LISTENER, family, fd));
+}
+
 static void
 sctp_listen(struct listener *l, uint16_t port)
 {
@@ -177,13 +216,35 @@ sctp_listen(struct listener *l, uint16_t port)
         fatal("more than %d SCTP ports", MAX_SCTP_PORTS);
     }
     if (!l->n_sctp_ports) {
-        int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_SCTP);
-        if (fd < 0) {
-            fatal("raw socket: %s", strerror(errno));
+        sctp_open(l, AF_INET);
+        if (has_ip6()) {
+            sctp_open(l, AF_INET6);
         }
-        watch(l->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, endpoint_create(SCTP_LISTENER, fd));
     }
     l->sctp_ports[l->n_sctp_ports++] = port;
+}
+
+static void
+listen_bind(struct listener *l, const char *spec, bool tcp, int family, long port)
+{
+    bool ip6 = family == AF_INET6;
+    int type = (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int one = 1, fd = socket(family, type, 0);
+    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    struct sockaddr *any = ip6 ? (struct sockaddr *) &sin6 : (struct sockaddr *) &sin;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (ip6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
+    } else {
+        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
+    }
+    if (fd < 0 || bind(fd, any, ip6 ? sizeof sin6 : sizeof sin) || (tcp && listen(fd, 1024))) {
+        fatal("%s: %s", spec, strerror(errno));
+    }
+    watch(l->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN,
+          endpoint_create(tcp ? TCP_LISTENER : UDP_LISTENER, family, fd));
 }
 
 static void
@@ -198,16 +259,10 @@ listen_open(struct listener *l, const char *spec)
     if ((!tcp && strncmp(spec, "udp:", 4)) || !parse_number(spec + 4, 65535, &port)) {
         fatal("%s: expected tcp:PORT, udp:PORT or sctp:PORT", spec);
     }
-    int type = (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
-    int one = 1, fd = socket(AF_INET, type, 0);
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
-    if (fd < 0 || bind(fd, (struct sockaddr *) &sin, sizeof sin) || (tcp && listen(fd, 1024))) {
-        fatal("%s: %s", spec, strerror(errno));
+    listen_bind(l, spec, tcp, AF_INET, port);
+    if (has_ip6()) {
+        listen_bind(l, spec, tcp, AF_INET6, port);
     }
-    watch(l->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN,
-          endpoint_create(tcp ? TCP_LISTENER : UDP_LISTENER, fd));
 }
 
 /* Writes the pid before the parent may say that all is ready. */
@@ -256,7 +311,7 @@ static void __attribute__((noreturn)) listen_run(struct listener *l)
             } else if (ep->kind == UDP_LISTENER) {
                 udp_answer(l, ep->fd);
             } else if (ep->kind == SCTP_LISTENER) {
-                sctp_answer(l, ep->fd);
+                sctp_answer(l, ep);
             } else {
                 connection_run(l, ep);
             }

@@ -2,11 +2,11 @@
  *
  *   labpod [--netns=PATH] [--pidfile=FILE] listen NAME PROTO:PORT...
  *       Goes to the background once every port is open (with --pidfile; else
- *       stays).  TCP: says NAME and a newline, then echoes.  UDP: answers each
+ *       stays), for IPv4 and IPv6.  TCP: says NAME and a newline, then echoes.  UDP: answers each
  *       datagram with NAME and a newline.  SCTP: answers each INIT with an
  *       INIT ACK that names NAME (labsctp.h), on raw sockets.
  *   labpod [--netns=PATH] probe TIMEOUT_MS
- *       Reads targets, one a line: "ID PROTO IPV4 PORT [SOURCE-IPV4]".  Tries
+ *       Reads targets, one a line: "ID PROTO IP PORT [SOURCE-IP]".  Tries
  *       all of them at once and prints "ID RESULT ANSWER" for each: RESULT is
  *       allowed, denied (nothing came back), rejected (a reset or an ICMP
  *       error) or unsupported; ANSWER is what the listener said, or "-".
@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -87,11 +88,11 @@ watch(int epoll_fd, int op, int fd, uint32_t events, void *data)
 }
 
 const uint8_t *
-ip_payload(const uint8_t *data, ssize_t *n)
+ip_payload(int family, const uint8_t *data, ssize_t *n)
 {
-    ssize_t header = *n > 0 ? (data[0] & 15) * 4 : 0;
+    ssize_t header = family == AF_INET && *n > 0 ? (data[0] & 15) * 4 : 0;
     *n -= header;
-    return header >= 20 && *n > 0 ? data + header : NULL;
+    return (header >= 20 || family == AF_INET6) && *n > 0 ? data + header : NULL;
 }
 
 static void __attribute__((noreturn)) usage(int status)

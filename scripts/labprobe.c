@@ -25,6 +25,7 @@ enum target_state { CONNECTING, ANSWERING, DONE };
 
 struct target {
     char *id;
+    int family;
     int protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP. */
     enum target_state state;
     int fd;
@@ -75,10 +76,11 @@ icmp_says_no(const struct target *t)
         return false;
     }
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) {
+        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR)
+            || (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
             struct sock_extended_err err;
             memcpy(&err, CMSG_DATA(c), sizeof err);
-            return err.ee_origin == SO_EE_ORIGIN_ICMP;
+            return err.ee_origin == SO_EE_ORIGIN_ICMP || err.ee_origin == SO_EE_ORIGIN_ICMP6;
         }
     }
     return false;
@@ -131,7 +133,7 @@ sctp_read(struct prober *p, struct target *t)
 {
     uint8_t data[65536];
     ssize_t n = recv(t->fd, data, sizeof data, 0);
-    const uint8_t *payload = ip_payload(data, &n);
+    const uint8_t *payload = ip_payload(t->family, data, &n);
     struct sctp_packet in;
     if (n < 0) {
         target_error(p, t, errno);
@@ -191,36 +193,73 @@ sctp_prepare(struct target *t)
                                     .initiate_tag = random[1] | 1 };
 }
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+static bool
+address_parse(union address *a, const char *text)
+{
+    memset(a, 0, sizeof *a);
+    a->any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    return inet_pton(a->any.sa_family, text,
+                     a->any.sa_family == AF_INET6 ? (void *) &a->in6.sin6_addr
+                                                  : (void *) &a->in.sin_addr)
+           == 1;
+}
+
+static socklen_t
+address_len(const union address *a)
+{
+    return a->any.sa_family == AF_INET6 ? sizeof a->in6 : sizeof a->in;
+}
+
+static void
+address_set_port(union address *a, uint16_t port)
+{
+    if (a->any.sa_family == AF_INET6) {
+        a->in6.sin6_port = htons(port);
+    } else {
+        a->in.sin_port = htons(port);
+    }
+}
+
 static int
 target_socket(const struct target *t)
 {
     int type = t->protocol == IPPROTO_TCP   ? SOCK_STREAM
                : t->protocol == IPPROTO_UDP ? SOCK_DGRAM
                                             : SOCK_RAW;
-    int one = 1, fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, t->protocol);
+    int one = 1, fd = socket(t->family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, t->protocol);
     if (fd < 0) {
         fatal("socket: %s", strerror(errno));
     }
-    setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof one);
+    if (t->family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof one);
+    } else {
+        setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof one);
+    }
     return fd;
 }
 
 static void
-target_start(struct prober *p, struct target *t, struct sockaddr_in *to,
-             const struct sockaddr_in *from, int64_t timeout)
+target_start(struct prober *p, struct target *t, union address *to, const union address *from,
+             int64_t timeout)
 {
     bool tcp = t->protocol == IPPROTO_TCP;
     t->fd = target_socket(t);
-    if (from->sin_addr.s_addr && bind(t->fd, (const struct sockaddr *) from, sizeof *from)) {
+    if (from->any.sa_family && bind(t->fd, &from->any, address_len(from))) {
         fatal("%s: cannot use that source address: %s", t->id, strerror(errno));
     }
     if (t->protocol == IPPROTO_SCTP) {
         sctp_prepare(t);
-        to->sin_port = 0;
+        address_set_port(to, 0);
     }
     t->deadline = now_ms() + timeout;
     watch(p->epoll_fd, EPOLL_CTL_ADD, t->fd, tcp ? EPOLLOUT : EPOLLIN, t);
-    if (connect(t->fd, (const struct sockaddr *) to, sizeof *to) && errno != EINPROGRESS) {
+    if (connect(t->fd, &to->any, address_len(to)) && errno != EINPROGRESS) {
         target_error(p, t, errno);
     } else if (!tcp) {
         target_ask(p, t, now_ms());
@@ -243,14 +282,14 @@ target_parse(struct prober *p, struct target *t, char *line, int64_t timeout)
     for (int i = 0; i < 5; i++) {
         word[i] = strtok_r(i ? NULL : line, " \t\n", &save);
     }
-    struct sockaddr_in to = { .sin_family = AF_INET }, from = to;
+    union address to, from = { .any.sa_family = AF_UNSPEC };
     long port;
-    if (!word[3] || inet_pton(AF_INET, word[2], &to.sin_addr) != 1
-        || !parse_number(word[3], 65535, &port)
-        || (word[4] && inet_pton(AF_INET, word[4], &from.sin_addr) != 1)) {
-        fatal("target \"%s\": expected ID PROTO IPV4 PORT [SOURCE]", word[0] ? word[0] : "");
+    if (!word[3] || !address_parse(&to, word[2]) || !parse_number(word[3], 65535, &port)
+        || (word[4] && !address_parse(&from, word[4]))) {
+        fatal("target \"%s\": expected ID PROTO IP PORT [SOURCE]", word[0] ? word[0] : "");
     }
-    to.sin_port = htons(port);
+    address_set_port(&to, port);
+    t->family = to.any.sa_family;
     t->id = strdup(word[0]);
     t->fd = -1;
     t->port = port;

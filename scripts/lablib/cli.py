@@ -18,6 +18,7 @@ examples:
   scripts/lab apply -f tests/examples/shop     a shop with policies, pods made real
   scripts/lab probe                            who reaches whom
   scripts/lab connect shop/frontend-1 shop/redis 6379
+  scripts/lab connect --family 6 a/x a/y 80    over IPv6; up --dual-stack gives both
   scripts/lab exec shop/api -- ip addr         in the pod's namespace
   scripts/lab node node-1 -- ovs-ofctl dump-flows br-int
   scripts/lab ctl policy stats                 virgactl, at this lab's API
@@ -50,6 +51,8 @@ def build_parser():
 
     sub = command("up", "start a lab and wait until it is ready", do_up)
     sub.add_argument("--nodes", type=int, default=2, metavar="N", help="default: 2")
+    sub.add_argument("--dual-stack", action="store_true",
+                     help="networks get a subnet of both families, pods an address of each")
     sub.add_argument("--keep", action="store_true",
                      help="keep what is there: a lab that is up already, or the remains of "
                           "one that failed to start")
@@ -94,6 +97,8 @@ def _files(sub, required):
 
 
 def _timeout_json(sub):
+    sub.add_argument("--family", type=int, choices=[4, 6],
+                     help="IPv4 or IPv6 (default: the first that both ends have)")
     sub.add_argument("--timeout", type=float, default=2.0, metavar="S",
                      help="seconds of silence that mean denied (default 2)")
     sub.add_argument("--json", action="store_true")
@@ -108,7 +113,7 @@ def _part(sub):
 
 
 def do_up(inst, args):
-    if not cluster.up(inst, args.nodes, args.keep):
+    if not cluster.up(inst, args.nodes, args.keep, args.dual_stack):
         if not args.keep:
             warn(f"a lab \"{inst.name}\" of this checkout is up: go on with it "
                  "(scripts/lab status), or stop it (scripts/lab down); "
@@ -216,7 +221,8 @@ def do_env(inst, args):
 
 def do_connect(inst, args):
     inst.require_up()
-    result, answer = probing.connect(inst, args.source, args.to, args.port, args.timeout)
+    result, answer = probing.connect(inst, args.source, args.to, args.port, args.timeout,
+                                     args.family)
     if args.json:
         say(json.dumps({"from": args.source, "to": args.to, "result": result, "answer": answer,
                         "port": probing.format_port(*probing.parse_port(args.port))}))
@@ -227,7 +233,8 @@ def do_connect(inst, args):
 
 def do_probe(inst, args):
     inst.require_up()
-    cells = probing.matrix(inst, args.ports.split(",") if args.ports else None, args.timeout)
+    cells = probing.matrix(inst, args.ports.split(",") if args.ports else None, args.timeout,
+                           args.family)
     say(json.dumps(cells) if args.json
         else probing.format_matrix(cells, probing.want_colour(sys.stdout)))
     return 0
@@ -247,7 +254,7 @@ def do_status(inst, args):
             for n in (inst.nodes() if up else [])],
         "pods": [{k: p[k] for k in ("namespace", "name", "node", "ips")}
                  for _, p in sorted(inst.pods().items()) if p.get("ips")],
-        "world": {"ips": cluster.WORLD_IPS if up else []}}
+        "world": {"ips": cluster.WORLD_IPS + cluster.WORLD_IP6S if up else []}}
     if args.json:
         say(json.dumps(status))
     elif not up:

@@ -1,6 +1,6 @@
 """Up and down: the namespaces and links of a lab, and its daemons in order.
 
-          underlay namespace: bridge br0, 172.30.0.0/24
+     underlay namespace: bridge br0, 172.30.0.0/24, fd00:172:30::/64
            |            |                  |
          eth0         eth0               eth0
      +--node-1--+  +--node-2--+     +---world-----------------+
@@ -11,23 +11,25 @@
       pods          pods
 
 Everything outside the cluster is the world namespace: the nodes' default
-gateway, with two addresses of the documentation ranges.  It has a route to
-each pod through the pod's node, so that it can knock from outside."""
+gateway, with two addresses of each family from the documentation ranges.  It has
+a route to each pod through the pod's node, so that it can knock from outside."""
 import glob
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from .parts import Parts
+from .parts import GATEWAY, GATEWAY6, Parts
 from .system import (LabError, end_processes, in_netns, pids_in_netns, read_pid, run, say)
 
 WORLD_IPS = ["203.0.113.1", "198.51.100.1"]
-WORLD_GATEWAY = "172.30.0.254"
+WORLD_IP6S = ["2001:db8:113::1", "2001:db8:100::1"]
+# What "up --dual-stack" gives to controller and agents.
+DUAL_STACK_CIDRS = "10.128.0.0/9,fd00:10::/48"
 MAX_NODES = 50
 # Any port of the world leads to this one, where the listener is.
 WORLD_PORT = 7
 
 WORLD_FIREWALL = """
-table ip lab {
+table inet lab {
     chain prerouting {
         type nat hook prerouting priority dstnat
         iifname "eth0" meta l4proto { tcp, udp } redirect to :%d
@@ -50,7 +52,7 @@ def build_labpod(inst):
     os.replace(temporary, target)
 
 
-def up(inst, n_nodes, keep):
+def up(inst, n_nodes, keep, dual_stack=False):
     """Starts a lab; False if one is up already."""
     if not 1 <= n_nodes <= MAX_NODES:
         raise LabError(f"--nodes: between 1 and {MAX_NODES}")
@@ -59,7 +61,7 @@ def up(inst, n_nodes, keep):
             return False
         _clean(inst, keep_lock=True)  # What an interrupted start left.
         try:
-            _start(inst, n_nodes)
+            _start(inst, n_nodes, dual_stack)
         except BaseException:
             if not keep:
                 _clean(inst)
@@ -76,8 +78,9 @@ def down(inst):
     return True
 
 
-def _start(inst, n_nodes):
-    inst.save_settings(root=inst.root, name=inst.name, nodes=n_nodes, build=inst.build())
+def _start(inst, n_nodes, dual_stack):
+    inst.save_settings(root=inst.root, name=inst.name, nodes=n_nodes, build=inst.build(),
+                       cidrs=DUAL_STACK_CIDRS if dual_stack else None)
     nodes, parts = inst.nodes(), Parts(inst)
     for program in ("virga-controller", "virga-agent", "virga-cni", "virgactl"):
         inst.program(program)
@@ -111,15 +114,18 @@ def _make_underlay(inst, nodes):
     for node in nodes:
         run(["ip", "-n", inst.netns(node), "-batch", "-"],
             stdin="link set lo up\nlink set eth0 up\n")
-        run(in_netns(inst.netns(node), ["sysctl", "-qw", "net.ipv4.ip_forward=1"]))
+        # As a machine in a data centre: static addresses, no router advertisements.
+        run(in_netns(inst.netns(node), ["sysctl", "-qw", "net.ipv4.ip_forward=1",
+                                        "net.ipv6.conf.default.accept_ra=0"]))
 
 
 def _start_world(inst):
     netns = inst.netns("world")
-    addresses = "".join(f"addr add {ip}/32 dev lo\n" for ip in WORLD_IPS)
+    addresses = "".join([*(f"addr add {ip}/32 dev lo\n" for ip in WORLD_IPS),
+                         *(f"addr add {ip}/128 dev lo nodad\n" for ip in WORLD_IP6S)])
     run(["ip", "-n", netns, "-batch", "-"],
-        stdin=f"link set lo up\n{addresses}addr add {WORLD_GATEWAY}/24 dev eth0\n"
-              "link set eth0 up\n")
+        stdin=f"link set lo up\n{addresses}addr add {GATEWAY}/24 dev eth0\n"
+              f"addr add {GATEWAY6}/64 dev eth0 nodad\nlink set eth0 up\n")
     # The userspace datapath of the nodes needs whole checksums, as from a wire.
     run(in_netns(netns, ["ethtool", "-K", "eth0", "tx", "off"]))
     run(in_netns(netns, ["nft", "-f", "-"]), stdin=WORLD_FIREWALL)

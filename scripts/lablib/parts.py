@@ -8,8 +8,16 @@ from .system import LabError, in_netns, kill_now, read_pid, run, wait_until
 START_SECONDS = 20
 
 
+# Of the nodes: the world.
+GATEWAY, GATEWAY6 = "172.30.0.254", "fd00:172:30::fe"
+
+
 def vtep(node):
     return f"172.30.0.{int(node.rpartition('-')[2])}"
+
+
+def node_ip6(node):
+    return f"fd00:172:30::{int(node.rpartition('-')[2]):x}"
 
 
 def ovs_env(inst, node):
@@ -75,11 +83,15 @@ class Parts:
         port = inst.settings.get("port", 0)
         self._start("controller", rundir,
                     [inst.program("virga-controller"), f"--db=unix:{inst.path('db', 'virga.sock')}",
-                     f"--rundir={rundir}", f"--http=127.0.0.1:{port}"])
+                     f"--rundir={rundir}", f"--http=127.0.0.1:{port}", *self._cidrs()])
         wait_until(lambda: self.api_url() and _accepts(self.api.socket_path), START_SECONDS,
                    "the controller to listen")
         self._wait_leader()
         inst.save_settings(**{**inst.settings, "port": int(self.api_url().rpartition(":")[2])})
+
+    def _cidrs(self):
+        cidrs = self.inst.settings.get("cidrs")
+        return [f"--cluster-cidr={cidrs}"] if cidrs else []
 
     def start_ovs(self, node):
         """ovsdb-server, ovs-vswitchd and br-phy, which holds the underlay link and address."""
@@ -99,8 +111,10 @@ class Parts:
              "datapath_type=netdev", "fail_mode=standalone",
              "--", "--may-exist", "add-port", "br-phy", "eth0"], env=env)
         run(["ip", "-n", netns, "-batch", "-"],
-            stdin=f"addr replace {vtep(node)}/24 dev br-phy\nlink set br-phy up\n"
-                  "route replace default via 172.30.0.254\n")
+            stdin=f"addr replace {vtep(node)}/24 dev br-phy\n"
+                  f"addr replace {node_ip6(node)}/64 dev br-phy nodad\nlink set br-phy up\n"
+                  f"route replace default via {GATEWAY}\n"
+                  f"route replace default via {GATEWAY6} dev br-phy\n")
 
     def start_agent(self, node):
         inst, ovs = self.inst, self.inst.path(node, "ovs")
@@ -109,7 +123,8 @@ class Parts:
                      f"--rundir={inst.path(node, 'agent')}", f"--node={node}",
                      f"--vtep={vtep(node)}", f"--ovs-db=unix:{ovs}/db.sock", f"--ovs-rundir={ovs}",
                      f"--flow-log={inst.path(node, 'agent', 'flows.log')}",
-                     "--datapath=netdev", *_more_options(inst.path(node, "agent", "options"))],
+                     "--datapath=netdev", *self._cidrs(),
+                     *_more_options(inst.path(node, "agent", "options"))],
                     inst.netns(node), ovs_env(inst, node))
         wait_until(lambda: _accepts(inst.path(node, "agent", "cni.sock")), START_SECONDS,
                    f"the agent of {node} to answer")

@@ -8,8 +8,8 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from .cluster import WORLD_IPS, start_listener, stop_listener
-from .parts import Parts, vtep
+from .cluster import WORLD_IP6S, WORLD_IPS, start_listener, stop_listener
+from .parts import Parts, node_ip6, vtep
 from .system import LabError, end_processes, in_netns, pids_in_netns, run, warn
 
 CNI_VERSION = "1.0.0"
@@ -200,12 +200,18 @@ def _each(pods, action):
 
 def _route_from_world(inst):
     """The world reaches a pod through the pod's node."""
-    netns = inst.netns("world")
-    routes = {ip: vtep(p["node"]) for p in inst.pods().values() for ip in p.get("ips", [])}
-    lines = run(["ip", "-n", netns, "route", "show", "proto", "77"]).stdout.splitlines()
+    for option, ip6, node_ip, source in (("-4", False, vtep, WORLD_IPS[0]),
+                                         ("-6", True, node_ip6, WORLD_IP6S[0])):
+        routes = {ip: node_ip(p["node"]) for p in inst.pods().values()
+                  for ip in p.get("ips", []) if (":" in ip) == ip6}
+        _set_routes(["ip", option, "-n", inst.netns("world")], routes, source)
+
+
+def _set_routes(ip_command, routes, source):
+    lines = run([*ip_command, "route", "show", "proto", "77"]).stdout.splitlines()
     have = {words[0]: words[2] for words in map(str.split, lines)}
     batch = [f"route del {ip} proto 77" for ip in have.keys() - routes.keys()]
-    batch += [f"route replace {ip} via {via} proto 77 src {WORLD_IPS[0]}"
+    batch += [f"route replace {ip} via {via} proto 77 src {source}"
               for ip, via in routes.items() if have.get(ip) != via]
     if batch:
-        run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(batch) + "\n")
+        run([*ip_command, "-batch", "-"], stdin="\n".join(batch) + "\n")

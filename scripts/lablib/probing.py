@@ -2,8 +2,8 @@
 import os
 import subprocess
 
-from .cluster import WORLD_IPS
-from .parts import vtep
+from .cluster import WORLD_IP6S, WORLD_IPS
+from .parts import node_ip6, vtep
 from .system import LabError
 
 MAX_NAME_COLUMNS = 9
@@ -17,6 +17,10 @@ class Place:
     def __init__(self, name, netns, ips, ports=()):
         self.name, self.netns, self.ips, self.ports = name, netns, ips, ports
 
+    def ip(self, family=None):
+        """The first address of family 4 or 6, of any for None; None if there is none."""
+        return next((ip for ip in self.ips if not family or (":" in ip) == (family == 6)), None)
+
 
 def pod_places(inst):
     return [Place(f"{p['namespace']}/{p['name']}", inst.pod_netns(p["namespace"], p["name"]),
@@ -27,9 +31,9 @@ def pod_places(inst):
 def find_place(inst, name):
     """A pod "NS/NAME", "world", or a node."""
     places = {p.name: p for p in pod_places(inst)}
-    places["world"] = Place("world", inst.netns("world"), WORLD_IPS)
+    places["world"] = Place("world", inst.netns("world"), WORLD_IPS + WORLD_IP6S)
     for node in inst.nodes():
-        places[node] = Place(node, inst.netns(node), [vtep(node)])
+        places[node] = Place(node, inst.netns(node), [vtep(node), node_ip6(node)])
     if name not in places:
         raise LabError(f"no \"{name}\" here; there are: {', '.join(places)}", 3)
     return places[name]
@@ -51,12 +55,23 @@ def format_port(protocol, number):
 # --- probing ---------------------------------------------------------------
 
 
-def probe(inst, tries, timeout):
+def common_family(source, to):
+    """That of the destination's first address which the source has too; None if there is
+    none."""
+    return next((6 if ":" in ip else 4 for ip in to.ips
+                 if source.ip(6 if ":" in ip else 4)), None)
+
+
+def probe(inst, tries, timeout, family=None):
     """tries: [(from, to, (protocol, port))] of places; all run at once, one prober per
-    source.  Returns [(result, answering name or None)] in the same order."""
+    source, to the destination's first address of 'family', or that the source can speak
+    to.  Returns [(result, answering name or None)] in the same order."""
     by_source = {}
     for i, (source, to, (protocol, port)) in enumerate(tries):
-        by_source.setdefault(source.netns, []).append(f"{i} {protocol} {to.ips[0]} {port}\n")
+        ip = to.ip(family or common_family(source, to)) or to.ip(family)
+        if not ip:
+            raise LabError(f"{to.name} has no IPv{family} address", 3)
+        by_source.setdefault(source.netns, []).append(f"{i} {protocol} {ip} {port}\n")
     probers = []
     for netns, lines in by_source.items():
         prober = subprocess.Popen(
@@ -81,19 +96,20 @@ def probe(inst, tries, timeout):
     return results
 
 
-def connect(inst, source, to, port, timeout):
+def connect(inst, source, to, port, timeout, family=None):
     return probe(inst, [(find_place(inst, source), find_place(inst, to), parse_port(port))],
-                 timeout)[0]
+                 timeout, family)[0]
 
 
-def matrix(inst, ports, timeout):
-    """{"PORT/PROTO": {"ns/from": {"ns/to": result}}}; ports None: each pod's own."""
-    places = pod_places(inst)
+def matrix(inst, ports, timeout, family=None):
+    """{"PORT/PROTO": {"ns/from": {"ns/to": result}}}; ports None: each pod's own.  With
+    'family', pods that have no address of it are left out."""
+    places = [p for p in pod_places(inst) if p.ip(family)]
     wanted = [parse_port(p) for p in ports] if ports else None
     tries = [(source, to, port) for source in places for to in places
              for port in wanted or _own_ports(to)]
     cells = {}
-    for (source, to, port), (result, _) in zip(tries, probe(inst, tries, timeout)):
+    for (source, to, port), (result, _) in zip(tries, probe(inst, tries, timeout, family)):
         cells.setdefault(format_port(*port), {}).setdefault(source.name, {})[to.name] = result
     return dict(sorted(cells.items(), key=lambda item: int(item[0].partition("/")[0])))
 

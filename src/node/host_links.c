@@ -210,16 +210,19 @@ is_wanted(const struct prefix *p, const struct prefix *dsts, size_t n)
     return false;
 }
 
-/* Of both families. */
-static struct prefix *
-stale_routes(int ifindex, const struct prefix *dsts, size_t n_dsts, size_t *n)
+struct prefix_array {
+    struct prefix *a;
+    size_t n, allocated;
+};
+
+/* Appends our own routes over 'ifindex' that are not wanted. */
+static void
+find_stale_routes(uint8_t family, int ifindex, const struct prefix *dsts, size_t n_dsts,
+                  struct prefix_array *stale)
 {
-    struct prefix *stale = NULL;
-    size_t allocated = 0;
-    *n = 0;
     struct ofpbuf request;
     struct rtmsg *rtm = rtnl_request(&request, RTM_GETROUTE, 0, sizeof *rtm);
-    rtm->rtm_family = AF_UNSPEC;
+    rtm->rtm_family = family;
     struct nl_dump dump;
     nl_dump_start(&dump, NETLINK_ROUTE, &request);
     ofpbuf_uninit(&request);
@@ -229,15 +232,14 @@ stale_routes(int ifindex, const struct prefix *dsts, size_t n_dsts, size_t *n)
     while (nl_dump_next(&dump, &msg, &buf)) {
         struct prefix p;
         if (parse_own_route(&msg, ifindex, &p) && !is_wanted(&p, dsts, n_dsts)) {
-            if (*n == allocated) {
-                stale = x2nrealloc(stale, &allocated, sizeof *stale);
+            if (stale->n == stale->allocated) {
+                stale->a = x2nrealloc(stale->a, &stale->allocated, sizeof *stale->a);
             }
-            stale[(*n)++] = p;
+            stale->a[stale->n++] = p;
         }
     }
     ofpbuf_uninit(&buf);
     nl_dump_done(&dump);
-    return stale;
 }
 
 static const struct in6_addr *
@@ -266,13 +268,14 @@ host_links_sync_routes(const char *ifname, const struct in6_addr *srcs, size_t n
         error = change_route(&host, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex,
                              source_for(&dsts[i], srcs, n_srcs), &dsts[i], &text);
     }
-    size_t n_stale;
-    struct prefix *stale = stale_routes(ifindex, dsts, n, &n_stale);
-    for (size_t i = 0; i < n_stale && !error; i++) {
-        error = change_route(&host, RTM_DELROUTE, 0, ifindex, NULL, &stale[i], &text);
+    struct prefix_array stale = { .n = 0 };
+    find_stale_routes(AF_INET, ifindex, dsts, n, &stale);
+    find_stale_routes(AF_INET6, ifindex, dsts, n, &stale);
+    for (size_t i = 0; i < stale.n && !error; i++) {
+        error = change_route(&host, RTM_DELROUTE, 0, ifindex, NULL, &stale.a[i], &text);
         error = error == ESRCH ? 0 : error;
     }
-    free(stale);
+    free(stale.a);
     rtnl_close(&host);
     return rtnl_explain(error, &text, "routing by", ifname);
 }

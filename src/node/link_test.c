@@ -255,16 +255,33 @@ test_routes_follow(void **state)
                      "ip route add 10.50.0.0/16 dev virga0"));
     struct in6_addr src = addr("172.30.0.1");
     struct prefix wanted[] = { prefix("10.128.0.0/9"), prefix("192.168.7.0/24") };
-    assert_null(host_links_sync_routes("virga0", &src, wanted, 2));
-    assert_null(host_links_sync_routes("virga0", &src, wanted, 2));
+    assert_null(host_links_sync_routes("virga0", &src, 1, wanted, 2));
+    assert_null(host_links_sync_routes("virga0", &src, 1, wanted, 2));
     assert_prints(node, "ip route", "10.128.0.0/9 dev virga0 proto 86 scope link src 172.30.0.1",
                   true);
     assert_prints(node, "ip route", "192.168.7.0/24", true);
-    assert_null(host_links_sync_routes("virga0", &src, wanted, 1));
+    assert_null(host_links_sync_routes("virga0", &src, 1, wanted, 1));
     assert_prints(node, "ip route", "192.168.7.0/24", false);
     assert_prints(node, "ip route", "10.50.0.0/16", true); /* Somebody else's. */
 
-    char *text = host_links_sync_routes("none", &src, wanted, 1);
+    /* Of both families, each with the source that it has. */
+    free(sh_in(node, "ip addr add fd00:172::1/64 dev virga0 nodad"));
+    struct in6_addr srcs[] = { src, addr("fd00:172::1") };
+    struct prefix both[] = { prefix("10.128.0.0/9"), prefix("fd00:10::/48"),
+                             prefix("fd00:11::/64") };
+    assert_null(host_links_sync_routes("virga0", srcs, 2, both, 3));
+    assert_null(host_links_sync_routes("virga0", srcs, 2, both, 3));
+    assert_prints(node, "ip route", "10.128.0.0/9 dev virga0 proto 86 scope link src 172.30.0.1",
+                  true);
+    assert_prints(node, "ip -6 route", "fd00:10::/48 dev virga0 proto 86 src fd00:172::1", true);
+    assert_null(host_links_sync_routes("virga0", srcs, 1, both, 2));
+    assert_prints(node, "ip -6 route", "fd00:11::/64", false);
+    assert_prints(node, "ip -6 route", "fd00:10::/48 dev virga0", true);
+    assert_null(host_links_sync_routes("virga0", srcs, 1, both, 1));
+    assert_prints(node, "ip -6 route", "fd00:10::/48", false);
+    assert_prints(node, "ip route", "10.128.0.0/9", true);
+
+    char *text = host_links_sync_routes("none", &src, 1, wanted, 1);
     assert_non_null(text);
     free(text);
 }

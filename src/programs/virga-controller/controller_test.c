@@ -7,6 +7,7 @@
 #include "api/http_message.h"
 #include "base/mailbox.h"
 #include "base/records.h"
+#include "compile/compile.h"
 #include "store/ovsdb_test.h"
 
 enum { MAX_REPLIES = 64, MAX_CONTROLLERS = 2 };
