@@ -377,20 +377,27 @@ write_sysctls(struct gateway *gw)
     return error || !has_ip6(&gw->config) ? error : forward_ip6();
 }
 
-/* The host asks for pods' neighbours from its link-local address, which nobody
- * else can have: without duplicate detection it may do so at once. */
+/* The host asks for pods by neighbour discovery from its link-local address, which
+ * nobody else can have: without duplicate detection it may do so at once.  Before
+ * the interface is up, whether or not there are such pods yet; a host without IPv6
+ * is none the worse for it. */
 static char *
 prepare_ip6(const struct gateway *gw)
 {
     char *error = write_own_sysctl(gw, "ipv6", "disable_ipv6", "0");
-    return error ? error : write_own_sysctl(gw, "ipv6", "accept_dad", "0");
+    error = error ? error : write_own_sysctl(gw, "ipv6", "accept_dad", "0");
+    if (error && !has_ip6(&gw->config)) {
+        free(error);
+        error = NULL;
+    }
+    return error;
 }
 
 static char *
 route_pods(struct gateway *gw)
 {
     const struct gateway_config *c = &gw->config;
-    char *error = has_ip6(c) ? prepare_ip6(gw) : NULL;
+    char *error = prepare_ip6(gw);
     error = error ? error : host_links_set_up(gw->ifname);
     return error ? error
                  : host_links_sync_routes(gw->ifname, c->sources, c->n_sources, c->subnets,

@@ -246,6 +246,11 @@ revocation_judge(const struct revocation *rev, const struct conntrack_entry *ent
     }
     const struct rec_endpoint *src = evaluate_endpoint(evaluator(rev), &entry->orig.src);
     const struct rec_endpoint *dst = evaluate_endpoint(evaluator(rev), &entry->orig.dst);
+    if (entry->protocol == IPPROTO_ICMPV6) {
+        /* It cannot be flushed (openflow/guards.h): if it is anybody's now, it is of
+         * those who have the addresses. */
+        return revocation_allows(rev, entry) ? REVOCATION_KEEP : REVOCATION_DENIED;
+    }
     if ((!is_local(rev, src) && !is_local(rev, dst)) || is_gone(rev, &entry->orig.src, src)
         || is_gone(rev, &entry->orig.dst, dst)) {
         return REVOCATION_STALE;

@@ -1,6 +1,7 @@
 #include "openflow/guards.h"
 
 #include <limits.h>
+#include <netinet/icmp6.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,13 @@ struct guard {
 };
 
 /* Each queue holds guards of one lifetime, so it is in order of their end. */
-enum { QUEUE_TCP, QUEUE_OTHER, N_QUEUES };
+enum { QUEUE_TCP, QUEUE_ICMP6, QUEUE_OTHER, N_QUEUES };
+
+static const long long int lifetimes[N_QUEUES] = {
+    [QUEUE_TCP] = GUARD_TCP_MS,
+    [QUEUE_ICMP6] = GUARD_ICMP6_MS,
+    [QUEUE_OTHER] = GUARD_MS,
+};
 
 struct guards {
     struct flow_table *flows;
@@ -84,26 +91,22 @@ find(const struct guards *guards, const struct guard_tuple *tuple)
     return NULL;
 }
 
-static struct ovs_list *
-queue_of(struct guards *guards, const struct guard *g)
+static int
+queue_of(uint8_t protocol)
 {
-    return &guards->queues[g->tuple.protocol == IPPROTO_TCP ? QUEUE_TCP : QUEUE_OTHER];
+    return protocol == IPPROTO_TCP      ? QUEUE_TCP
+           : protocol == IPPROTO_ICMPV6 ? QUEUE_ICMP6
+                                        : QUEUE_OTHER;
 }
 
 /* --- The flow ---------------------------------------------------------------------- */
 
 static void
-match_addresses(struct match *match, const struct guard_tuple *t)
+match_addresses(struct match *match, const struct in6_addr *src, const struct in6_addr *dst)
 {
-    if (IN6_IS_ADDR_V4MAPPED(&t->src)) {
-        match_set_dl_type(match, htons(ETH_TYPE_IP));
-        match_set_nw_src(match, in6_addr_get_mapped_ipv4(&t->src));
-        match_set_nw_dst(match, in6_addr_get_mapped_ipv4(&t->dst));
-    } else {
-        match_set_dl_type(match, htons(ETH_TYPE_IPV6));
-        match_set_ipv6_src(match, &t->src);
-        match_set_ipv6_dst(match, &t->dst);
-    }
+    struct prefix from = prefix_host(src), to = prefix_host(dst);
+    match_ip_src(match, &from);
+    match_ip_dst(match, &to);
 }
 
 static void
@@ -111,7 +114,7 @@ match_tuple(struct match *match, const struct guard_tuple *t)
 {
     const uint32_t new = CS_TRACKED | CS_NEW;
     match_set_ct_state_masked(match, new, new);
-    match_addresses(match, t);
+    match_addresses(match, &t->src, &t->dst);
     match_set_nw_proto(match, t->protocol);
     if (t->src_port || t->dst_port) {
         match_set_tp_src(match, htons(t->src_port));
@@ -129,9 +132,27 @@ owner_of(const struct guard *g)
 }
 
 static void
-add_flow(struct guards *guards, const struct guard *g)
+add_icmp6_flow(const struct flow_sink *sink, uint8_t type, const struct in6_addr *src,
+               const struct in6_addr *dst)
+{
+    struct flow_draft draft;
+    flow_draft_init(&draft);
+    match_addresses(&draft.match, src, dst);
+    match_set_nw_proto(&draft.match, IPPROTO_ICMPV6);
+    match_set_icmp_type(&draft.match, type);
+    flow_draft_emit(&draft, sink, TABLE_conntrack, PRIORITY_guard, VIRGA_COOKIE(COOKIE_CUT, 0));
+    flow_draft_uninit(&draft);
+}
+
+static void
+add_flows(struct guards *guards, const struct guard *g)
 {
     struct flow_sink sink = { .flows = guards->flows, .owner = owner_of(g) };
+    if (g->tuple.protocol == IPPROTO_ICMPV6) {
+        add_icmp6_flow(&sink, ICMP6_ECHO_REQUEST, &g->tuple.dst, &g->tuple.src);
+        add_icmp6_flow(&sink, ICMP6_ECHO_REPLY, &g->tuple.src, &g->tuple.dst);
+        return;
+    }
     struct flow_draft draft;
     flow_draft_init(&draft);
     match_tuple(&draft.match, &g->tuple);
@@ -176,7 +197,7 @@ guard_create(struct guards *guards, const struct guard_tuple *tuple)
     g->tuple = *tuple;
     g->key = ++guards->last_key;
     hmap_insert(&guards->all, &g->hmap_node, tuple_hash(tuple));
-    add_flow(guards, g);
+    add_flows(guards, g);
     return g;
 }
 
@@ -189,8 +210,9 @@ guards_add(struct guards *guards, const struct guard_tuple *tuple, long long int
     } else {
         g = guard_create(guards, tuple);
     }
-    g->until = now + (tuple->protocol == IPPROTO_TCP ? GUARD_TCP_MS : GUARD_MS);
-    ovs_list_push_back(queue_of(guards, g), &g->list_node);
+    int queue = queue_of(tuple->protocol);
+    g->until = now + lifetimes[queue];
+    ovs_list_push_back(&guards->queues[queue], &g->list_node);
 }
 
 void
@@ -205,6 +227,14 @@ guards_adopt(struct guards *guards, const struct match *match, long long int now
         .dst_port = ntohs(f->tp_dst),
         .protocol = f->nw_proto,
     };
+    if (tuple.protocol == IPPROTO_ICMPV6) {
+        if (tuple.src_port == ICMP6_ECHO_REQUEST) { /* Of the initiator, and no port. */
+            struct in6_addr initiator = tuple.src;
+            tuple.src = tuple.dst;
+            tuple.dst = initiator;
+        }
+        tuple.src_port = tuple.dst_port = 0;
+    }
     guards_add(guards, &tuple, now);
 }
 

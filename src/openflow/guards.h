@@ -8,7 +8,12 @@
  * genuine ones pass: for TCP it holds for packets without SYN only.
  *
  * In the first direction no guard is needed; the rules deny it there, and
- * count it. */
+ * count it.
+ *
+ * ICMPv6 is another matter: ovs-vswitchd 3.1 aborts when it is asked to forget
+ * an ICMPv6 connection (reverse_icmp_type() in its lib/conntrack.c).  So its
+ * guards drop both directions, echo requests and their replies, before they
+ * reach conntrack, which then forgets the connection by itself. */
 #ifndef VIRGA_GUARDS_H
 #define VIRGA_GUARDS_H 1
 
@@ -33,6 +38,7 @@ enum {
      * a TCP peer may send again after hours. */
     GUARD_TCP_MS = 24 * 3600 * 1000,
     GUARD_MS = 60 * 1000,
+    GUARD_ICMP6_MS = 90 * 1000, /* Longer than conntrack remembers an idle one: 60 s. */
 };
 
 /* The flows go to 'flows', which must outlive the guards, under owners of kind

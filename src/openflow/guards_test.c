@@ -79,6 +79,24 @@ test_flows(void **state)
     assert_flows(GUARD("udp6,ipv6_src=fd00::1,ipv6_dst=fd00::2,tp_src=1,tp_dst=2"));
 }
 
+/* Both directions, before conntrack sees them. */
+static void
+test_icmp6(void **state)
+{
+    add("fd00::1", 0, "fd00::2", 0, IPPROTO_ICMPV6, 1000);
+    assert_flows("cookie=0x560d000000000000, table=conntrack, priority=400,icmp6,"
+                 "ipv6_src=fd00::1,ipv6_dst=fd00::2,icmp_type=129 actions=drop\n"
+                 "cookie=0x560d000000000000, table=conntrack, priority=400,icmp6,"
+                 "ipv6_src=fd00::2,ipv6_dst=fd00::1,icmp_type=128 actions=drop\n");
+    assert_int_equal(guards_count(guards), 1);
+    assert_true(guards_next(guards) == 1000 + GUARD_ICMP6_MS);
+    add("10.0.0.1", 53, "10.0.0.2", 1, IPPROTO_UDP, 1000);
+    guards_run(guards, 1000 + GUARD_MS);
+    assert_int_equal(guards_count(guards), 1);
+    guards_run(guards, 1000 + GUARD_ICMP6_MS);
+    assert_flows("");
+}
+
 static void
 test_lifetimes(void **state)
 {
@@ -120,6 +138,7 @@ test_adopts_its_own_flows(void **state)
     add("10.0.0.1", 80, "10.0.0.2", 4000, IPPROTO_TCP, 0);
     add("fd00::1", 1, "fd00::2", 2, IPPROTO_UDP, 0);
     add("10.0.0.1", 0, "10.0.0.2", 0, IPPROTO_SCTP, 0);
+    add("fd00::1", 0, "fd00::2", 0, IPPROTO_ICMPV6, 0);
     struct flow_table *again = flow_table_create();
     struct guards *heirs = guards_create(again);
     const struct flow_entry *flow;
@@ -130,7 +149,8 @@ test_adopts_its_own_flows(void **state)
     }
     struct flow_changes changes = { .n = 0 };
     flow_table_diff(again, flows, &changes);
-    assert_int_equal(flow_table_count(again), 3);
+    assert_int_equal(flow_table_count(again), 5);
+    assert_int_equal(guards_count(heirs), 4);
     assert_int_equal(changes.n, 0);
     flow_changes_uninit(&changes);
     guards_destroy(heirs);
@@ -161,11 +181,8 @@ main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_flows),
-        TEST(test_lifetimes),
-        TEST(test_cap),
-        TEST(test_filter),
-        TEST(test_adopts_its_own_flows),
+        TEST(test_flows), TEST(test_icmp6),  TEST(test_lifetimes),
+        TEST(test_cap),   TEST(test_filter), TEST(test_adopts_its_own_flows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

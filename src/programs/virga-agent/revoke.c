@@ -181,7 +181,23 @@ is_guarded(const struct conntrack_entry *entry, void *r_)
 {
     const struct revoke *r = r_;
     struct guard_tuple tuple = guard_of(entry->protocol, &entry->orig);
-    return guards_has(r->guards, &tuple);
+    return entry->protocol != IPPROTO_ICMPV6 && guards_has(r->guards, &tuple);
+}
+
+/* ICMPv6 is not flushed but guarded until conntrack forgets it, so the next dumps
+ * have it too. */
+static void
+forget_guarded_icmp6(struct revoke *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->cuts.n; i++) {
+        const struct conntrack_entry *entry = &r->cuts.a[i].entry;
+        struct guard_tuple tuple = guard_of(entry->protocol, &entry->reply);
+        if (entry->protocol != IPPROTO_ICMPV6 || !guards_has(r->guards, &tuple)) {
+            r->cuts.a[kept++] = r->cuts.a[i];
+        }
+    }
+    r->cuts.n = kept;
 }
 
 static void
@@ -190,6 +206,7 @@ judge(struct revoke *r, const struct records *records, const char *dump, size_t 
     struct revocation *rev = create_revocation(r, records);
     bool again = r->n_settles > 0 && guards_count(r->guards) > 0;
     revocation_read(rev, dump, len, again ? is_guarded : NULL, r, &r->cuts);
+    forget_guarded_icmp6(r);
     revocation_destroy(rev);
 }
 
@@ -274,8 +291,7 @@ add_guards(struct revoke *r, long long int now)
     for (size_t i = 0; i < r->cuts.n; i++) {
         const struct conntrack_entry *entry = &r->cuts.a[i].entry;
         /* A reply of ICMP begins nothing. */
-        if (r->cuts.a[i].verdict == REVOCATION_DENIED && entry->protocol != IPPROTO_ICMP
-            && entry->protocol != IPPROTO_ICMPV6) {
+        if (r->cuts.a[i].verdict == REVOCATION_DENIED && entry->protocol != IPPROTO_ICMP) {
             struct guard_tuple tuple = guard_of(entry->protocol, &entry->reply);
             guards_add(r->guards, &tuple, now);
         }
@@ -312,7 +328,9 @@ static void
 flush(struct revoke *r, long long int now)
 {
     for (size_t i = 0; i < r->cuts.n; i++) {
-        r->seam.flush(r->seam.aux, &r->cuts.a[i].entry);
+        if (r->cuts.a[i].entry.protocol != IPPROTO_ICMPV6) {
+            r->seam.flush(r->seam.aux, &r->cuts.a[i].entry);
+        }
     }
     r->n_reused = 0; /* From now on these connections are of who has the address. */
     r->n_passes++;

@@ -284,6 +284,43 @@ test_second_look_cuts_what_slipped_in(void **state)
     assert_true(revoke_is_idle(revoke));
 }
 
+#define ECHO6                                                                        \
+    "icmpv6,orig=(src=fd00::3,dst=fd00::2,id=7,type=128,code=0),reply=(src=fd00::2," \
+    "dst=fd00::3,id=7,type=129,code=0),zone=16\n"
+
+/* ovs-vswitchd 3.1 would abort. */
+static void
+test_icmp6_is_guarded_and_not_flushed(void **state)
+{
+    put("network 4096 name=a zone=16 subnets=10.128.0.0/24,fd00::/64 gateways=10.128.0.1,fd00::1\n"
+        "endpoint 1 name=a/server uid=1 vni=4096 identity=256 node=1 mac=02:56:0a:80:00:02"
+        " ips=10.128.0.2,fd00::2\n"
+        "endpoint 2 name=a/client uid=2 vni=4096 identity=257 node=1 mac=02:56:0a:80:00:03"
+        " ips=10.128.0.3,fd00::3\n"
+        "rule 2 ingress tier=networkpolicy priority=0 action=allow vni=4096 subject=1 peers=any"
+        " ports=any policy=NetworkPolicy/a/p index=0\n");
+    begin();
+    take_away();
+    confirm_all();
+    answer("");
+    answer(ECHO6);
+    assert_n_guards(2);
+    confirm_all();
+    now += 100;
+    run();
+    settle();
+    answer("");
+    answer(ECHO6); /* Conntrack has not forgotten it yet. */
+    assert_true(revoke_is_idle(revoke));
+    assert_null(strstr(ds_cstr(&story), "flush"));
+    assert_n_guards(2);
+
+    put("rule 5 ingress tier=networkpolicy priority=0 action=allow vni=4096 subject=1 peers=any"
+        " ports=any policy=NetworkPolicy/a/p index=0\n");
+    look();
+    assert_n_guards(0);
+}
+
 static void
 test_allowed_again(void **state)
 {
@@ -402,6 +439,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_order),
         TEST(test_second_look_cuts_what_slipped_in),
+        TEST(test_icmp6_is_guarded_and_not_flushed),
         TEST(test_allowed_again),
         TEST(test_guards_end),
         TEST(test_what_only_allows),
