@@ -74,6 +74,12 @@ collector_destroy(struct collector *c)
     }
 }
 
+void
+collector_set_interval(struct collector *c, int interval_ms)
+{
+    c->interval_ms = interval_ms;
+}
+
 uint64_t
 collector_stats_applied(const struct collector *c)
 {

@@ -21,10 +21,12 @@
 struct ofswitch;
 struct store;
 
-enum { COLLECTOR_INTERVAL_MS = 5000 };
+enum { COLLECTOR_INTERVAL_MS = 5000, MAX_COLLECTOR_INTERVAL_MS = 300000 };
 
 struct collector *collector_create(struct store *, struct ofswitch *, int interval_ms);
 void collector_destroy(struct collector *);
+/* From the next poll on. */
+void collector_set_interval(struct collector *, int interval_ms);
 void collector_run(struct collector *);
 void collector_wait(struct collector *);
 

@@ -41,6 +41,7 @@ enum {
     VXLAN_OVERHEAD = 50, /* Outer IPv4, UDP, VXLAN, inner Ethernet. */
     HEARTBEAT_MS = 5000,
     STATUSES_PER_S = 1000, /* Of all nodes together, besides heartbeats. */
+    POLLS_PER_S = 50,      /* Of all nodes together; each writes the counters that changed. */
 };
 
 struct agent {
@@ -653,12 +654,21 @@ has_news(const struct agent *agent)
            || strcmp(agent->told_message, agent->message);
 }
 
+/* Five seconds up to 250 nodes; who asks for statistics gets them at once anyway. */
+static int
+poll_interval(const struct agent *agent)
+{
+    size_t ms = records_count(agent->records, RECORD_NODE) * 1000 / POLLS_PER_S;
+    return MIN(MAX(ms, COLLECTOR_INTERVAL_MS), MAX_COLLECTOR_INTERVAL_MS);
+}
+
 static void
 report(struct agent *agent)
 {
     bool heartbeat = time_msec() >= agent->heartbeat_at;
     if (heartbeat) {
         agent->heartbeat_at = time_msec() + HEARTBEAT_MS;
+        collector_set_interval(agent->collector, poll_interval(agent));
         look_at_node(agent);
     }
     update_message(agent);
