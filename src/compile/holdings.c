@@ -6,13 +6,15 @@
 #include "compile/groups_state.h"
 #include "util.h"
 
-/* Most policies use two sets. */
+enum { FEW = 2 };
+
 struct holdings {
     struct compile *c;
     struct entry *owner;
     struct group_use *groups;   /* Chain. */
     struct port_watch *watches; /* Chain. */
     uint32_t *sets;             /* It is a user of each. */
+    uint32_t few[FEW];          /* 'sets' of most policies. */
     size_t n_sets, allocated_sets;
     struct address_set **others;
     size_t n_others, allocated_others;
@@ -23,7 +25,8 @@ holdings_create(struct compile *c, struct entry *owner)
 {
     struct holdings *holdings = xmalloc(sizeof *holdings);
 
-    *holdings = (struct holdings){ .c = c, .owner = owner };
+    *holdings = (struct holdings){ .c = c, .owner = owner, .allocated_sets = FEW };
+    holdings->sets = holdings->few;
     return holdings;
 }
 
@@ -50,9 +53,20 @@ holdings_release(struct holdings *holdings)
         next = watch->next;
         selection_unwatch(&holdings->c->selection, watch);
     }
-    free(holdings->sets);
+    if (holdings->sets != holdings->few) {
+        free(holdings->sets);
+    }
     free(holdings->others);
     free(holdings);
+}
+
+static void
+grow_sets(struct holdings *holdings)
+{
+    if (holdings->sets == holdings->few) {
+        holdings->sets = xmemdup(holdings->few, sizeof holdings->few);
+    }
+    holdings->sets = x2nrealloc(holdings->sets, &holdings->allocated_sets, sizeof *holdings->sets);
 }
 
 uint32_t
@@ -63,8 +77,7 @@ holdings_set(struct holdings *holdings, const struct selector *namespaces,
 
     selection_ref(&holdings->c->selection, set);
     if (holdings->n_sets >= holdings->allocated_sets) {
-        holdings->sets = x2nrealloc(holdings->sets, &holdings->allocated_sets,
-                                    sizeof *holdings->sets);
+        grow_sets(holdings);
     }
     holdings->sets[holdings->n_sets++] = set;
     return set;
