@@ -15,7 +15,7 @@
 #include "util.h"
 
 const char cmd_get_help[] =
-    "KIND is a kind's name, plural or short name: pods, po, networkpolicy, netpol, ns, node.\n\n"
+    "KIND is a kind's name, plural or short name: pods, po, networkpolicy, netpol, cnp, ns.\n\n"
     "  -n NS    namespace (\"default\");  -A: all namespaces\n"
     "  -o FORM  table, wide (with labels), json, yaml, name\n\n"
     "Examples:\n"
