@@ -244,7 +244,7 @@ fuzz-replay:
 
 # --- Benchmarks --------------------------------------------------------------
 
-BENCHES := $B/bench/compute
+BENCHES := $B/bench/compute $B/bench/evaluate
 $(BENCHES): $B/bench/%: $B/obj/tests/bench/%.o $(ALL_ARCHIVES) $(OVS_ARCHIVE) $B/flags
 	$(call say,LINK,$@)
 	mkdir -p $(@D)

@@ -52,13 +52,27 @@ add_holdings(struct peer *peer, const struct holdings *holdings)
     }
 }
 
+/* Nodes may share addresses, such as those of a bridge within. */
+static bool
+is_own_node(const struct evaluate *e, const struct rec_endpoint *endpoint, const struct end *end)
+{
+    const struct rec_node *node = end->node ? records_node(e->records, endpoint->node) : NULL;
+
+    for (size_t i = 0; node && i < node->n_addresses; i++) {
+        if (!memcmp(&node->addresses[i], end->ip, sizeof *end->ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who is no endpoint has one of the fixed identities. */
 static const struct membership *
 stranger_membership(const struct evaluate *e, const struct end *subject, const struct end *end)
 {
-    uint32_t identity = (!end->node                             ? IDENTITY_WORLD
-                         : end->node == subject->endpoint->node ? IDENTITY_LOCAL_NODE
-                                                                : IDENTITY_REMOTE_NODE);
+    uint32_t identity = (!end->node                               ? IDENTITY_WORLD
+                         : is_own_node(e, subject->endpoint, end) ? IDENTITY_LOCAL_NODE
+                                                                  : IDENTITY_REMOTE_NODE);
     return find_membership(e, identity);
 }
 
@@ -80,16 +94,24 @@ find_peer(struct question *q, const struct end *end)
 /* Rules. */
 
 static bool
-ports_match(const struct rec_rule *rule, const struct evaluate_tuple *tuple)
+port_matches(const struct rule_port *port, const struct evaluate_tuple *tuple)
 {
-    if (rule->any_port || rule_isolates(rule)) {
-        return true;
-    }
-    for (size_t i = 0; i < rule->n_ports; i++) {
-        const struct rule_port *p = &rule->ports[i];
+    return port->protocol == tuple->protocol && port->first <= tuple->dst_port
+           && tuple->dst_port <= port->last;
+}
 
-        if (p->protocol == tuple->protocol && p->first <= tuple->dst_port
-            && tuple->dst_port <= p->last) {
+static bool
+ports_match(const struct question *q, uint32_t place)
+{
+    const struct brief *brief = &q->e->briefs[place];
+    const struct rec_rule *rule;
+
+    if (brief->ports != PORTS_MANY) {
+        return brief->ports == PORTS_ANY || port_matches(&brief->port, q->tuple);
+    }
+    rule = q->e->rules[place];
+    for (size_t i = 0; i < rule->n_ports; i++) {
+        if (port_matches(&rule->ports[i], q->tuple)) {
             return true;
         }
     }
@@ -115,17 +137,15 @@ bucket_start(const struct bucket *b, uint32_t first)
 }
 
 static void
-ask_bucket(struct question *q, const struct subject *subject, enum bucket_kind kind, uint32_t set,
-           const struct prefix *p)
+ask_bucket(struct question *q, const struct bucket *b)
 {
-    const struct bucket *b = find_bucket(q->e, subject, kind, set, p);
-
     for (size_t i = b ? bucket_start(b, q->first) : 0; b && i < b->n && b->places[i] < q->best;
          i++) {
-        const struct rec_rule *rule = q->e->rules[b->places[i]];
+        const struct brief *brief = &q->e->briefs[b->places[i]];
 
-        if (rule->dry_run == q->dry_run && (!rule->vni || rule->vni == q->subject->endpoint->vni)
-            && ports_match(rule, q->tuple)) {
+        if (brief->dry_run == q->dry_run
+            && (!brief->vni || brief->vni == q->subject->endpoint->vni)
+            && ports_match(q, b->places[i])) {
             q->best = b->places[i];
         }
     }
@@ -135,7 +155,7 @@ static void
 ask_sets(struct question *q, const struct subject *subject, const uint32_t *sets, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        ask_bucket(q, subject, PEER_SET, sets[i], NULL);
+        ask_bucket(q, find_bucket(q->e, subject, PEER_SET, sets[i], NULL));
     }
 }
 
@@ -145,19 +165,22 @@ ask_subject(struct question *q, const struct subject *subject)
     const struct peer *peer = &q->peer;
     struct prefix p;
 
-    ask_bucket(q, subject, PEER_ANY, 0, NULL);
-    if (peer->end->endpoint && peer->end->endpoint->identity >= IDENTITY_FIRST) {
-        ask_bucket(q, subject, PEER_POD, 0, NULL);
+    if (subject->first >= q->best) {
+        return;
     }
-    if (peer->membership) {
+    ask_bucket(q, subject->any);
+    if (peer->end->endpoint && peer->end->endpoint->identity >= IDENTITY_FIRST) {
+        ask_bucket(q, subject->pods);
+    }
+    if (peer->membership && subject->n_sets) {
         ask_sets(q, subject, peer->membership->peer_sets, peer->membership->n_peer_sets);
     }
-    for (size_t i = 0; i < peer->n_by_address; i++) {
+    for (size_t i = 0; subject->n_sets && i < peer->n_by_address; i++) {
         ask_sets(q, subject, peer->by_address[i]->sets, peer->by_address[i]->n);
     }
     for (size_t i = 0; i < subject->plens.n; i++) {
         if (cut_address(peer->end->ip, subject->plens.list[i], &p)) {
-            ask_bucket(q, subject, PEER_PREFIX, 0, &p);
+            ask_bucket(q, find_bucket(q->e, subject, PEER_PREFIX, 0, &p));
         }
     }
 }
@@ -197,7 +220,8 @@ decide(const struct evaluate *e, const struct evaluate_tuple *tuple, enum rule_d
     const struct rec_rule *rule;
     struct question q;
 
-    if (!subject->endpoint || !subject->membership) {
+    if (!subject->endpoint || !subject->membership
+        || !subject->membership->n_subjects[direction]) {
         return NULL;
     }
     ask(&q, e, tuple, direction, subject, peer);
@@ -217,25 +241,9 @@ find_end(const struct evaluate *e, const struct in6_addr *ip)
     if (owner) {
         end.endpoint = owner->endpoint;
         end.node = owner->node;
-    }
-    if (end.endpoint) {
-        end.membership = find_membership(e, end.endpoint->identity);
+        end.membership = owner->membership;
     }
     return end;
-}
-
-static bool
-is_own_node(const struct evaluate *e, const struct rec_endpoint *endpoint,
-            const struct in6_addr *ip)
-{
-    const struct rec_node *node = records_node(e->records, endpoint->node);
-
-    for (size_t i = 0; node && i < node->n_addresses; i++) {
-        if (!memcmp(&node->addresses[i], ip, sizeof *ip)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool
@@ -250,8 +258,7 @@ evaluate(const struct evaluate *e, const struct evaluate_tuple *tuple)
     struct end src = find_end(e, &tuple->src), dst = find_end(e, &tuple->dst);
     struct evaluate_verdict verdict = { .allow = true };
 
-    if (dst.endpoint
-        && (dst.endpoint == src.endpoint || is_own_node(e, dst.endpoint, &tuple->src))) {
+    if (dst.endpoint && (dst.endpoint == src.endpoint || is_own_node(e, dst.endpoint, &src))) {
         return verdict;
     }
     verdict.egress = decide(e, tuple, RULE_EGRESS, &src, &dst);
@@ -332,7 +339,7 @@ evaluate_explain(const struct evaluate *e, const struct evaluate_tuple *tuple,
     }
     explain_direction(e, tuple, RULE_EGRESS, &src, &dst, &paths[RULE_EGRESS]);
     explain_direction(e, tuple, RULE_INGRESS, &dst, &src, &paths[RULE_INGRESS]);
-    if (dst.endpoint && is_own_node(e, dst.endpoint, &tuple->src)) {
+    if (dst.endpoint && is_own_node(e, dst.endpoint, &src)) {
         paths[RULE_INGRESS] = (struct evaluate_path){ .allow = true, .reason = EVALUATE_OWN_NODE };
     }
 }

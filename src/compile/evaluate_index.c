@@ -133,13 +133,59 @@ get_subject(struct evaluate *e, enum rule_direction direction, uint32_t set)
         subject = xzalloc(sizeof *subject);
         subject->direction = direction;
         subject->set = set;
+        subject->first = UINT32_MAX;
         hmap_insert(&e->subjects, &subject->hmap_node, hash_2words(set, direction));
     }
     return subject;
 }
 
+static bool
+is_peer_set(const struct evaluate *e, uint32_t set)
+{
+    const struct peer_set *p;
+
+    HMAP_FOR_EACH_WITH_HASH (p, hmap_node, hash_int(set, 0), &e->peer_sets) {
+        if (p->set == set) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
-file_rule(struct evaluate *e, uint32_t place, const struct subject *subject, enum bucket_kind kind,
+note_peer_set(struct evaluate *e, uint32_t set)
+{
+    if (!is_peer_set(e, set)) {
+        struct peer_set *p = xmalloc(sizeof *p);
+
+        p->set = set;
+        hmap_insert(&e->peer_sets, &p->hmap_node, hash_int(set, 0));
+    }
+}
+
+/* What a packet is spared to look up. */
+static void
+note_bucket(struct evaluate *e, struct subject *subject, const struct bucket *b)
+{
+    switch (b->kind) {
+    case PEER_ANY:
+        subject->any = b;
+        break;
+    case PEER_POD:
+        subject->pods = b;
+        break;
+    case PEER_SET:
+        subject->n_sets++;
+        note_peer_set(e, b->set);
+        break;
+    case PEER_PREFIX:
+        note_plen(&subject->plens, b->prefix.plen);
+        break;
+    }
+}
+
+static void
+file_rule(struct evaluate *e, uint32_t place, struct subject *subject, enum bucket_kind kind,
           uint32_t set, const struct prefix *p)
 {
     struct bucket *b = CONST_CAST(struct bucket *, find_bucket(e, subject, kind, set, p));
@@ -153,6 +199,7 @@ file_rule(struct evaluate *e, uint32_t place, const struct subject *subject, enu
             b->prefix = *p;
         }
         hmap_insert(&e->buckets, &b->hmap_node, bucket_hash(subject, kind, set, p));
+        note_bucket(e, subject, b);
     }
     if (b->n >= b->allocated) {
         b->places = x2nrealloc(b->places, &b->allocated, sizeof *b->places);
@@ -166,6 +213,7 @@ index_rule(struct evaluate *e, uint32_t place)
     const struct rec_rule *rule = e->rules[place];
     struct subject *subject = get_subject(e, rule->direction, rule->subject);
 
+    subject->first = MIN(subject->first, place);
     if (rule->any_peer || rule_isolates(rule)) {
         file_rule(e, place, subject, PEER_ANY, 0, NULL);
         return;
@@ -178,7 +226,6 @@ index_rule(struct evaluate *e, uint32_t place)
     }
     for (size_t i = 0; i < rule->n_peer_prefixes; i++) {
         file_rule(e, place, subject, PEER_PREFIX, 0, &rule->peer_prefixes[i]);
-        note_plen(&subject->plens, rule->peer_prefixes[i].plen);
     }
 }
 
@@ -206,6 +253,20 @@ compare_rules(const void *a_, const void *b_)
     return d ? d : compare_u32(a->r.key, b->r.key);
 }
 
+static struct brief
+brief_of(const struct rec_rule *rule)
+{
+    struct brief brief = { .vni = rule->vni, .ports = PORTS_MANY, .dry_run = rule->dry_run };
+
+    if (rule->any_port || rule_isolates(rule)) {
+        brief.ports = PORTS_ANY;
+    } else if (rule->n_ports == 1) {
+        brief.ports = PORTS_ONE;
+        brief.port = rule->ports[0];
+    }
+    return brief;
+}
+
 static void
 index_rules(struct evaluate *e, const struct records *records)
 {
@@ -216,8 +277,10 @@ index_rules(struct evaluate *e, const struct records *records)
         e->rules[e->n_rules++] = (const struct rec_rule *) r;
     }
     qsort(e->rules, e->n_rules, sizeof *e->rules, compare_rules);
+    e->briefs = xmalloc((e->n_rules + 1) * sizeof *e->briefs);
     for (size_t i = 0; i < e->n_rules; i++) {
         index_rule(e, i);
+        e->briefs[i] = brief_of(e->rules[i]);
         e->any_dry_run |= e->rules[i]->dry_run;
         for (int tier = e->rules[i]->tier; tier < N_RULE_TIERS; tier++) {
             e->tier_end[tier] = i + 1;
@@ -241,14 +304,16 @@ get_membership(struct evaluate *e, uint32_t identity)
 }
 
 static void
-index_member(struct evaluate *e, uint32_t identity, uint32_t set)
+index_member(struct evaluate *e, uint32_t identity, uint32_t set, bool is_peer)
 {
     struct membership *m = get_membership(e, identity);
 
-    if (m->n_peer_sets >= m->allocated_peer_sets) {
+    if (is_peer && m->n_peer_sets >= m->allocated_peer_sets) {
         m->peer_sets = x2nrealloc(m->peer_sets, &m->allocated_peer_sets, sizeof *m->peer_sets);
     }
-    m->peer_sets[m->n_peer_sets++] = set;
+    if (is_peer) {
+        m->peer_sets[m->n_peer_sets++] = set;
+    }
     for (int d = 0; d < N_RULE_DIRECTIONS; d++) {
         const struct subject *subject = find_subject(e, d, set);
 
@@ -287,16 +352,17 @@ index_sets(struct evaluate *e, const struct records *records, const struct learn
 
     for (r = records_first(records, RECORD_SET); r; r = records_next(records, r)) {
         const struct rec_set *set = (const struct rec_set *) r;
+        bool is_peer = is_peer_set(e, r->key);
         size_t n_learned;
         const struct in6_addr *addresses = learned_find(learned, r->key, &n_learned);
 
         for (size_t i = 0; i < set->n_identities; i++) {
-            index_member(e, set->identities[i], r->key);
+            index_member(e, set->identities[i], r->key, is_peer);
         }
-        for (size_t i = 0; i < set->n_prefixes; i++) {
+        for (size_t i = 0; is_peer && i < set->n_prefixes; i++) {
             index_holding(&e->by_prefix, &set->prefixes[i], r->key);
         }
-        for (size_t i = 0; set->n_domains && i < n_learned; i++) {
+        for (size_t i = 0; is_peer && set->n_domains && i < n_learned; i++) {
             struct prefix host = prefix_host(&addresses[i]);
             index_holding(&e->by_learned, &host, r->key);
         }
@@ -313,6 +379,7 @@ index_address(struct evaluate *e, const struct in6_addr *ip, const struct rec_en
 
     owner->ip = *ip;
     owner->endpoint = endpoint;
+    owner->membership = endpoint ? find_membership(e, endpoint->identity) : NULL;
     owner->node = node;
     hmap_insert(&e->owners, &owner->hmap_node, ip_hash(ip));
 }
@@ -348,6 +415,7 @@ evaluate_create_learned(const struct records *records, const struct learned *lea
     e->records = records;
     hmap_init(&e->buckets);
     hmap_init(&e->subjects);
+    hmap_init(&e->peer_sets);
     hmap_init(&e->memberships);
     hmap_init(&e->owners);
     hmap_init(&e->by_prefix.hmap);
@@ -395,6 +463,7 @@ evaluate_destroy(struct evaluate *e)
 {
     struct bucket *b;
     struct subject *subject;
+    struct peer_set *peer_set;
     struct owner *owner;
 
     if (!e) {
@@ -407,15 +476,20 @@ evaluate_destroy(struct evaluate *e)
     HMAP_FOR_EACH_POP (subject, hmap_node, &e->subjects) {
         free(subject);
     }
+    HMAP_FOR_EACH_POP (peer_set, hmap_node, &e->peer_sets) {
+        free(peer_set);
+    }
     HMAP_FOR_EACH_POP (owner, hmap_node, &e->owners) {
         free(owner);
     }
     hmap_destroy(&e->buckets);
     hmap_destroy(&e->subjects);
+    hmap_destroy(&e->peer_sets);
     hmap_destroy(&e->owners);
     memberships_uninit(&e->memberships);
     holdings_uninit(&e->by_prefix);
     holdings_uninit(&e->by_learned);
     free(e->rules);
+    free(e->briefs);
     free(e);
 }

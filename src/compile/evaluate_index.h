@@ -40,14 +40,23 @@ struct subject {
     struct hmap_node hmap_node; /* In struct evaluate 'subjects'. */
     enum rule_direction direction;
     uint32_t set;
-    struct plens plens; /* Of its buckets. */
+    uint32_t first;                  /* The first of its rules, a place. */
+    const struct bucket *any, *pods; /* PEER_ANY, PEER_POD; or NULL. */
+    size_t n_sets;                   /* How many of PEER_SET. */
+    struct plens plens;              /* Of its buckets. */
+};
+
+/* A set that some rule has among its peers. */
+struct peer_set {
+    struct hmap_node hmap_node; /* In struct evaluate 'peer_sets'. */
+    uint32_t set;
 };
 
 /* What an identity belongs to. */
 struct membership {
     struct hmap_node hmap_node; /* In struct evaluate 'memberships'. */
     uint32_t identity;
-    uint32_t *peer_sets;
+    uint32_t *peer_sets; /* Those that are some rule's peers. */
     size_t n_peer_sets, allocated_peer_sets;
     const struct subject **subjects[N_RULE_DIRECTIONS];
     size_t n_subjects[N_RULE_DIRECTIONS], allocated_subjects[N_RULE_DIRECTIONS];
@@ -71,17 +80,29 @@ struct owner {
     struct hmap_node hmap_node; /* In struct evaluate 'owners'. */
     struct in6_addr ip;
     const struct rec_endpoint *endpoint; /* NULL: a node. */
+    const struct membership *membership; /* Of the endpoint; NULL: in no set. */
     uint32_t node;                       /* Of a node's address. */
+};
+
+/* What a search asks of a rule, side by side: most rules are asked and do not
+ * match, and each would be a cache miss or two. */
+struct brief {
+    uint32_t vni;
+    struct rule_port port; /* If PORTS_ONE. */
+    enum { PORTS_ANY, PORTS_ONE, PORTS_MANY } ports : 8;
+    bool dry_run;
 };
 
 struct evaluate {
     const struct records *records;
     const struct rec_rule **rules; /* In order of decision. */
+    struct brief *briefs;          /* Of 'rules'. */
     size_t n_rules;
     uint32_t tier_end[N_RULE_TIERS]; /* Position after the tier's last rule. */
     bool any_dry_run;
     struct hmap buckets;
     struct hmap subjects;
+    struct hmap peer_sets;
     struct hmap memberships;
     struct hmap owners;
     struct holdings by_prefix;  /* Of sets, for both directions. */
