@@ -18,8 +18,8 @@ TIMEOUT = 1.5  # Seconds of silence that mean denied.
 
 
 class Lab:
-    def __init__(self, root, name=None, nodes=2):
-        self.root, self.nodes = root, nodes
+    def __init__(self, root, name=None, nodes=2, options=()):
+        self.root, self.nodes, self.options = root, nodes, options
         self.name = name or os.environ["VIRGA_LAB"]
         self.inst = Instance(root, self.name)
         self.files = None
@@ -31,7 +31,7 @@ class Lab:
     def start(self):
         self.files = tempfile.TemporaryDirectory(prefix="virga-e2e-")
         self.run("down")
-        self.run("up", "--nodes", str(self.nodes))
+        self.run("up", "--nodes", str(self.nodes), *self.options)
         self.refresh()
 
     def stop(self):
@@ -171,9 +171,9 @@ class Lab:
         ns, _, short = name.partition("/")
         return self.api.get(f"/api/v1/namespaces/{ns}/pods/{short}")
 
-    def ip(self, name):
-        ns, _, short = name.partition("/")
-        return self.inst.pods()[ns, short]["ips"][0]
+    def ip(self, name, family=None):
+        """The first address, of family 4 or 6 if that is asked for."""
+        return probing.find_place(self.inst, name).ip(family)
 
     def netns(self, name):
         ns, _, short = name.partition("/")
@@ -181,11 +181,11 @@ class Lab:
 
     # --- connections -----------------------------------------------------------
 
-    def expect(self, table, what=""):
+    def expect(self, table, what="", family=None):
         """table: [(from, to, port, result)]; all tried at once, every cell must be right."""
         tries = [(probing.find_place(self.inst, f), probing.find_place(self.inst, t),
                   probing.parse_port(str(p))) for f, t, p, _ in table]
-        results = probing.probe(self.inst, tries, TIMEOUT)
+        results = probing.probe(self.inst, tries, TIMEOUT, family)
         wrong = [f"{f} -> {t} {p}: {got} instead of {wanted}"
                  for (f, t, p, wanted), (got, _) in zip(table, results) if got != wanted]
         check(not wrong, "\n".join([what, *wrong] if what else wrong))

@@ -45,7 +45,8 @@ class Connection:
     """A TCP connection to a labpod listener, which greets and echoes."""
 
     def __init__(self, netns, ip, port, timeout=5):
-        self.sock = open_socket(netns, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        self.sock = open_socket(netns, socket.SOCK_STREAM, family=family)
         self.sock.settimeout(timeout)
         self.sock.connect((ip, port))
         self.greeting = self._read_line()
@@ -83,9 +84,16 @@ class Frame:
         if self.ethertype == 0x0800 and len(data) >= 34:
             self.protocol = data[23]
             self.src, self.dst = (socket.inet_ntoa(data[i:i + 4]) for i in (26, 30))
-            start = 14 + (data[14] & 15) * 4
-            if self.protocol in (6, 17) and len(data) >= start + 4:
-                self.sport, self.dport = struct.unpack_from("!HH", data, start)
+            self._read_ports(14 + (data[14] & 15) * 4)
+        elif self.ethertype == 0x86dd and len(data) >= 54:  # Without extension headers.
+            self.protocol = data[20]
+            self.src, self.dst = (socket.inet_ntop(socket.AF_INET6, data[i:i + 16])
+                                  for i in (22, 38))
+            self._read_ports(54)
+
+    def _read_ports(self, start):
+        if self.protocol in (6, 17) and len(self.data) >= start + 4:
+            self.sport, self.dport = struct.unpack_from("!HH", self.data, start)
 
 
 class Ear:
