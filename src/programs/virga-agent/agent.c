@@ -22,6 +22,7 @@
 #include "programs/virga-agent/packets.h"
 #include "programs/virga-agent/policy_problems.h"
 #include "programs/virga-agent/resolver.h"
+#include "programs/virga-agent/host_side.h"
 #include "programs/virga-agent/revoke.h"
 #include "programs/virga-agent/revoke_edge.h"
 #include "stats/collector.h"
@@ -382,108 +383,6 @@ agent_destroy(struct agent *agent)
 
 /* --- The desired state ----------------------------------------------------------------- */
 
-static int
-compare_addresses(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct in6_addr));
-}
-
-static struct in6_addr *
-all_node_addresses(const struct agent *agent, size_t *n)
-{
-    struct in6_addr *all = NULL;
-    size_t allocated = 0;
-    *n = 0;
-    const struct record *r;
-    for (r = records_first(agent->records, RECORD_NODE); r; r = records_next(agent->records, r)) {
-        const struct rec_node *node = (const struct rec_node *) r;
-        for (size_t i = 0; i < node->n_addresses; i++) {
-            if (*n == allocated) {
-                all = x2nrealloc(all, &allocated, sizeof *all);
-            }
-            all[(*n)++] = node->addresses[i];
-        }
-    }
-    if (*n) {
-        qsort(all, *n, sizeof *all, compare_addresses);
-    }
-    return all;
-}
-
-static bool
-is_in_cluster_range(const struct agent *agent, const struct prefix *p)
-{
-    for (size_t i = 0; i < agent->cluster.n_ranges; i++) {
-        if (prefix_covers(&agent->cluster.ranges[i].prefix, p)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The cluster's ranges, and the subnets of networks that lie elsewhere. */
-static struct prefix *
-all_subnets(const struct agent *agent, size_t *n)
-{
-    size_t allocated = 4;
-    struct prefix *all = xcalloc(allocated, sizeof *all);
-    *n = 0;
-    for (size_t i = 0; i < agent->cluster.n_ranges; i++) {
-        all[(*n)++] = agent->cluster.ranges[i].prefix;
-    }
-    size_t n_networks;
-    const struct record **networks = records_sorted(agent->records, RECORD_NETWORK, &n_networks);
-    for (size_t i = 0; i < n_networks; i++) {
-        const struct rec_network *net = (const struct rec_network *) networks[i];
-        for (size_t j = 0; j < net->n_subnets; j++) {
-            if (is_in_cluster_range(agent, &net->subnets[j])) {
-                continue;
-            }
-            if (*n == allocated) {
-                all = x2nrealloc(all, &allocated, sizeof *all);
-            }
-            all[(*n)++] = net->subnets[j];
-        }
-    }
-    free(networks);
-    return all;
-}
-
-/* What the host speaks to pods with: the VTEP, and the node's first IPv6 address
- * that the others know. */
-static size_t
-choose_sources(const struct agent *agent, struct in6_addr sources[2])
-{
-    size_t n = 0;
-    sources[n++] = agent->vtep;
-    const struct record *r;
-    for (r = records_first(agent->records, RECORD_NODE); r; r = records_next(agent->records, r)) {
-        const struct rec_node *node = (const struct rec_node *) r;
-        for (size_t i = 0; !strcmp(node->name, agent->node) && i < node->n_addresses && n < 2;
-             i++) {
-            if (!addr_is_ip4(&node->addresses[i])) {
-                sources[n++] = node->addresses[i];
-            }
-        }
-    }
-    return n;
-}
-
-static void
-configure_gateway(struct agent *agent)
-{
-    struct in6_addr sources[2];
-    struct gateway_config config = { .sources = sources, .tunnel_udp_port = VXLAN_PORT };
-    config.n_sources = choose_sources(agent, sources);
-    struct prefix *subnets = all_subnets(agent, &config.n_subnets);
-    struct in6_addr *nodes = all_node_addresses(agent, &config.n_nodes);
-    config.subnets = subnets;
-    config.nodes = nodes;
-    gateway_set_config(agent->gateway, &config);
-    free(subnets);
-    free(nodes);
-}
-
 static void
 configure_underlay(struct agent *agent)
 {
@@ -520,7 +419,8 @@ read_desired(struct agent *agent)
         && (!agent->surroundings_known || records_any_changed(agent->records, RECORD_NODE)
             || records_any_changed(agent->records, RECORD_NETWORK))) {
         agent->surroundings_known = true;
-        configure_gateway(agent);
+        host_side_configure(agent->gateway, agent->records, &agent->cluster, agent->node,
+                            &agent->vtep, VXLAN_PORT);
         configure_underlay(agent);
     }
 }
