@@ -413,7 +413,7 @@ content_hash(const struct rec_rule *rule)
     }
     for (size_t i = 0; i < rule->n_ports; i++) {
         const struct rule_port *p = &rule->ports[i];
-        hash = hash_3words(hash, p->protocol, p->first << 16 | p->last);
+        hash = hash_3words(hash, p->protocol, (uint32_t) p->first << 16 | p->last);
     }
     return hash;
 }
