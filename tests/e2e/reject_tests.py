@@ -13,12 +13,16 @@ SERVER, NEAR, FAR, OTHER = "rj/server", "rj/near", "rj/far", "rk/other"
 PORTS = ("80/TCP", "81/TCP", "80/UDP", "82/TCP")
 
 
+def role_group(name, role):
+    return policy_group(name, selectors=[{"podSelector": {"matchLabels": {"role": role}}}])
+
+
 def stage(lab, *more):
     """The server's and near's node is node-1, that of the others node-2."""
     lab.apply(namespace("rj"), namespace("rk"), pod(SERVER, "node-1", PORTS, role="server"),
               pod(NEAR, "node-1", PORTS, role="near"), pod(FAR, "node-2", PORTS, role="far"),
-              pod(OTHER, "node-2", PORTS, role="other"), policy_group("servers", role="server"),
-              policy_group("far", role="far"), *more)
+              pod(OTHER, "node-2", PORTS, role="other"), role_group("servers", "server"),
+              role_group("far", "far"), *more)
 
 
 def reject(port, **more):
@@ -42,7 +46,7 @@ def agent_says(lab, node, what):
 @test
 def reject_of_ingress(lab):
     """The sender hears it at once, wherever it is."""
-    stage(lab, group_policy("g", "servers", ingress=[reject("80"), reject("80/UDP")]))
+    stage(lab, group_policy("g", "Group", "servers", ingress=[reject("80"), reject("80/UDP")]))
     senders = (NEAR, FAR, OTHER, "world", "node-2")
     lab.expect(rejected(*((s, SERVER, p) for s in senders for p in ("80", "80/UDP")))
                + allowed(*((s, SERVER, 81) for s in senders)))
@@ -52,7 +56,7 @@ def reject_of_ingress(lab):
 
 @test
 def reject_of_egress(lab):
-    stage(lab, group_policy("g", "far", egress=[reject("80"), reject("80/UDP")]))
+    stage(lab, group_policy("g", "Group", "far", egress=[reject("80"), reject("80/UDP")]))
     targets = (SERVER, OTHER, "world")
     lab.expect(rejected(*((FAR, t, p) for t in targets for p in ("80", "80/UDP")))
                + allowed((FAR, SERVER, 81), (FAR, "world", 81), (NEAR, SERVER, 80)))
@@ -63,7 +67,7 @@ def reject_of_an_established_connection(lab):
     """A change that rejects it resets it, as soon as somebody speaks."""
     stage(lab)
     connection = Connection(lab.netns(FAR), lab.ip(SERVER), 80)
-    lab.apply(group_policy("g", "servers", ingress=[reject("80")]))
+    lab.apply(group_policy("g", "Group", "servers", ingress=[reject("80")]))
 
     def is_reset():
         try:
@@ -81,7 +85,7 @@ def reject_of_an_established_connection(lab):
 @test
 def no_answer_is_answered(lab):
     """A flood is dropped, answered in part, and starts no conversation of resets."""
-    stage(lab, group_policy("g", "servers", ingress=[reject("80/UDP")]))
+    stage(lab, group_policy("g", "Group", "servers", ingress=[reject("80/UDP")]))
     sock = open_socket(lab.netns(FAR), socket.SOCK_DGRAM)
     with Ear(lab.netns(FAR), "eth0") as ear:
         for _ in range(4000):
@@ -112,7 +116,7 @@ def logged(lab, node, **wanted):
 
 @test
 def rules_that_log(lab):
-    stage(lab, group_policy("logs", "servers", ingress=[
+    stage(lab, group_policy("logs", "Group", "servers", ingress=[
         {"action": "Accept", "from": [{"group": "far"}], "log": True},
         reject("80", log=True),
         {"action": "Deny", "ports": [{"port": 82}], "log": True, "dryRun": True},

@@ -43,19 +43,6 @@ def cluster_policy(name, pods, ingress=(), egress=(), tier="Admin", priority=10)
                                           "podSelector": labelled(pods)}}}}
 
 
-def policy_group(name, **labels):
-    """A PolicyGroup of the pods with these labels."""
-    return {"apiVersion": "virga.dev/v1alpha1", "kind": "PolicyGroup", "metadata": {"name": name},
-            "spec": {"selectors": [{"podSelector": labelled(labels)}]}}
-
-
-def group_policy(name, group, ingress=(), egress=(), tier="Group", **more):
-    """A GroupPolicy with rules as they are."""
-    return {"apiVersion": "virga.dev/v1alpha1", "kind": "GroupPolicy", "metadata": {"name": name},
-            "spec": {"tier": tier, "priority": 10, "subject": {"group": group},
-                     "ingress": list(ingress), "egress": list(egress), **more}}
-
-
 def labelled(labels):
     return {"matchLabels": labels} if labels else {}
 
