@@ -76,6 +76,24 @@ def the_example_of_groups(lab):
 
 
 @test
+def rules_of_groups_count_connections(lab):
+    """Each new connection once: the dry run that would deny it, the rule that accepts it."""
+    stage(lab, group_policy("p", "Group", "server", ingress=[
+        group_rule("Deny", "from", [{"namespaces": {"matchLabels": {"team": "h"}}}], dryRun=True),
+        group_rule("Accept", "from", [{"namespaces": {}}], ["80/TCP"]),
+        group_rule("Deny")]))
+    lab.expect(allowed((OTHER, SERVER, 80), (NEAR, SERVER, 80)))  # Not counted: first of a path.
+    before = [hits(lab, "p", "ingress", i) for i in range(3)]
+    for client in (OTHER, NEAR):
+        for _ in range(10):
+            Connection(lab.netns(client), lab.ip(SERVER), 80).close()
+    after = [hits(lab, "p", "ingress", i) for i in range(3)]
+    equal([b - a for a, b in zip(before, after)], [10, 20, 0], "hits of dry run, accept, deny")
+    lab.expect(denied((NEAR, SERVER, 81), (OTHER, SERVER, 81)))
+    check(hits(lab, "p", "ingress", 2) > after[2], "the deny counted nothing")
+
+
+@test
 def a_pass_leaves_it_to_network_policies(lab):
     stage(lab, policy_group("clients", selectors=[{"podSelector": {"matchLabels": {
         "role": "client"}}}]),
