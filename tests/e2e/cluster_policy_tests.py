@@ -401,5 +401,5 @@ def cluster_statistics(lab):
     equal(rules[0]["hits"], 4, "connections that the Accept let in")
     check(rules[1]["hits"] >= 4, f"the Deny counted {rules[1]['hits']} packets")
     equal(rules[2]["hits"], 4, "connections that the Pass passed")
-    shown = lab.ctl("policy", "stats", "p").stdout
+    shown = lab.ctl("policy", "stats", "ClusterNetworkPolicy/p").stdout
     check("ClusterNetworkPolicy//p" in shown and "pass" in shown, shown)

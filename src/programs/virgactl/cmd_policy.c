@@ -15,7 +15,7 @@ const char cmd_policy_help[] =
     "One line per rule, and one per default deny.  HITS are packets that started a\n"
     "connection; PACKETS and BYTES all packets of it in both directions, of a\n"
     "rule that denies what it dropped.  A rule that passes hands on to the next tier.\n"
-    "POLICY is NAME, NAMESPACE/NAME or KIND/NAMESPACE/NAME.\n\n"
+    "POLICY is NAME, NAMESPACE/NAME, KIND/NAMESPACE/NAME, or KIND/NAME without namespace.\n\n"
     "  -o FORM   table or json\n"
     "  --cached  do not ask the nodes for fresh counters first\n\n"
     "Examples:\n"
@@ -23,13 +23,26 @@ const char cmd_policy_help[] =
     "  virgactl policy stats shop/redis\n"
     "  virgactl policy stats -o json | jq '.rules[] | select(.hits == 0).policy'\n";
 
-/* "KIND/NS/NAME" is what a person calls NAME, NS/NAME or all of it. */
 static bool
-is_called(const char *policy, const char *word)
+ends_with(const char *policy, const char *word)
 {
     size_t n = strlen(policy), m = strlen(word);
 
     return m <= n && !strcmp(policy + n - m, word) && (m == n || policy[n - m - 1] == '/');
+}
+
+/* "KIND/NS/NAME" is what a person calls NAME, NS/NAME or all of it; without a
+ * namespace, "KIND//NAME", it is KIND/NAME too. */
+static bool
+is_called(const char *policy, const char *word)
+{
+    const char *slashes = strstr(policy, "//");
+    char *without = slashes ? xasprintf("%.*s%s", (int) (slashes - policy), policy, slashes + 1)
+                            : xstrdup(policy);
+    bool called = ends_with(policy, word) || ends_with(without, word);
+
+    free(without);
+    return called;
 }
 
 static bool
