@@ -46,7 +46,7 @@ def measure_virga(ctx, v, flows):
         base, sent = v.flows(), v.flow_counts()[2]
         began = time.monotonic()
         v.client.call("POST", path_of(text).rpartition("/")[0], text)
-        v.client.sync()
+        v.wait_applied()
         figures[f"seconds_{n}"] = time.monotonic() - began
         figures["flows"] = v.flow_counts()[2] - sent
         flows[n] = base, v.flows()

@@ -52,7 +52,7 @@ def steady(v, requests):
         due = begun + i / RATE
         time.sleep(max(0, due - time.monotonic()))
         v.client.send_text(*request)
-        v.client.sync()
+        v.wait_applied()
         times.append(1000 * (time.monotonic() - due))
     return times
 
@@ -62,7 +62,7 @@ def burst(v, pods):
     began = time.monotonic()
     send_all(v.socket, come)
     send_all(v.socket, go)
-    v.client.sync()
+    v.wait_applied()
     return time.monotonic() - began
 
 

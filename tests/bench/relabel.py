@@ -44,7 +44,7 @@ def virga_events(v, app, n):
     def event(value):
         v.client.send_text("PATCH", apps.pod_path("roamer"), apps.label_patch(value),
                            "application/merge-patch+json")
-        v.client.sync()
+        v.wait_applied()
     return [timed_ms(lambda i=i: event(None if i % 2 else app)) for i in range(n)]
 
 

@@ -72,7 +72,7 @@ def realize(v, objects):
     requests = creations(objects)
     began = time.monotonic()
     send_all(v.socket, requests)
-    v.client.sync()
+    v.wait_applied()
     return time.monotonic() - began
 
 

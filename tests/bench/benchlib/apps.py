@@ -16,10 +16,10 @@ NS = "apps"
 
 
 class Apps:
-    def __init__(self, ctx):
+    def __init__(self, ctx, objects=None):
         self.ctx = ctx
-        self.objects = generate.apps(ctx.size(10000, 300), ctx.size(1000, 10),
-                                     ctx.size(100, 5))
+        self.objects = objects or generate.apps(ctx.size(10000, 300), ctx.size(1000, 10),
+                                                ctx.size(100, 5))
         self.policies, self.objects.policies = self.objects.policies, []
         self.by_app = {}
         for p in self.objects.pods:
@@ -53,7 +53,7 @@ class Apps:
         requests = creations(self.policies)
         began = time.monotonic()
         send_all(v.socket, requests)
-        v.client.sync()
+        v.wait_applied()
         self.has_policies["virga"] = True
         return time.monotonic() - began
 
@@ -66,7 +66,7 @@ class Apps:
             send_all(v.socket, creations(self.policies))
             before = processes.watch(v.pids())
             began = time.monotonic()
-        v.client.sync()
+        v.wait_applied()
         seconds = time.monotonic() - began
         self.has_policies["virga"] = True
         return {"seconds": seconds, **processes.spent(v.pids(), before, "_known_cpu_s")}

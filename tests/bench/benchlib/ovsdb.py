@@ -1,13 +1,12 @@
-"""Transactions in an OVSDB database, over one open connection."""
+"""JSON-RPC over one open unix socket: OVSDB transactions, and the commands of daemons."""
 import json
 import socket
 
 from benchlib.context import BenchError
 
 
-class Ovsdb:
-    def __init__(self, path, database):
-        self.database = database
+class JsonRpc:
+    def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(path)
         self.decoder = json.JSONDecoder()
@@ -17,20 +16,17 @@ class Ovsdb:
     def close(self):
         self.sock.close()
 
-    def transact(self, operations):
-        """The results; an operation that fails is a BenchError."""
+    def call(self, method, params):
         self.id += 1
-        self._send({"method": "transact", "params": [self.database, *operations],
-                    "id": self.id})
+        self._send({"method": method, "params": params, "id": self.id})
         while True:
             message = self._receive()
             if message.get("method") == "echo":
                 self._send({"id": message["id"], "result": message["params"], "error": None})
             elif message.get("id") == self.id:
                 break
-        errors = [r for r in message["result"] or [] if r and "error" in r]
-        if message["error"] or errors:
-            raise BenchError(f"OVSDB: {message['error'] or errors[0]}")
+        if message["error"]:
+            raise BenchError(f"{method}: {message['error']}")
         return message["result"]
 
     def _send(self, message):
@@ -45,5 +41,19 @@ class Ovsdb:
             except ValueError:
                 more = self.sock.recv(1 << 20)
                 if not more:
-                    raise BenchError("the OVSDB server closed the connection") from None
+                    raise BenchError("the server closed the connection") from None
                 self.text += more.decode()
+
+
+class Ovsdb(JsonRpc):
+    def __init__(self, path, database):
+        super().__init__(path)
+        self.database = database
+
+    def transact(self, operations):
+        """The results; an operation that fails is a BenchError."""
+        results = self.call("transact", [self.database, *operations])
+        errors = [r for r in results or [] if r and "error" in r]
+        if errors:
+            raise BenchError(f"OVSDB: {errors[0]}")
+        return results

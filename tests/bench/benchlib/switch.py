@@ -95,8 +95,10 @@ class Raw:
     def add_flows(self, flows, base=""):
         """Seconds until the barrier after one bundle of 'flows', in a new bridge that has
         'base' already; and how many flows the bridge then has."""
-        self.daemons.vsctl("--if-exists", "del-br", "raw", "--", "add-br", "raw", "--", "set",
-                           "bridge", "raw", "datapath_type=netdev", "fail_mode=secure")
+        # Two transactions: in one, the bridge and its flows would stay.
+        self.daemons.vsctl("--if-exists", "del-br", "raw")
+        self.daemons.vsctl("add-br", "raw", "--", "set", "bridge", "raw",
+                           "datapath_type=netdev", "fail_mode=secure")
         path = self.ctx.out_file("raw.flows", with_numbers(self.ctx.root, flows))
         if base:
             self._add(self.ctx.out_file("raw.base", with_numbers(self.ctx.root, base)))

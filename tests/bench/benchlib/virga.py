@@ -13,7 +13,7 @@ import time
 from benchlib import processes
 from benchlib.context import BenchError
 from benchlib.http_client import Client, creations, send_all
-from benchlib.ovsdb import Ovsdb
+from benchlib.ovsdb import JsonRpc, Ovsdb
 from lablib import cluster, pods
 from lablib.instance import Instance
 from lablib.parts import Parts, ovs_env
@@ -21,6 +21,7 @@ from lablib.system import in_netns, read_pid, run, wait_until
 
 NODE = "node-1"
 HEARTBEAT_SECONDS = 4
+LOOK_SECONDS = 0.0005  # Between two looks at the agent.
 FOREVER = 2**62  # "applied" of nodes that do not exist: all that will ever come.
 
 
@@ -73,6 +74,7 @@ class Virga:
         self.parts = Parts(self.inst)
         self.socket = self.parts.api.socket_path
         self.client = Client(self.socket)
+        self.db = Ovsdb(self.inst.path("db", "virga.sock"), "Virga")
         self.phantoms = None
         if nodes[1:]:
             self.phantoms = Phantoms(self.inst.path("db", "virga.sock"), nodes[1:])
@@ -85,6 +87,7 @@ class Virga:
             if self.phantoms:
                 self.phantoms.close()
             self.client.close()
+            self.db.close()
             cluster.down(Instance(self.ctx.root, "bench"))
 
     # --- objects ---------------------------------------------------------------
@@ -113,6 +116,25 @@ class Virga:
     def delete_policies(self, ns):
         self.client.call("DELETE", f"/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies")
         self.client.sync()
+
+    # --- realised ----------------------------------------------------------------
+
+    def wait_applied(self):
+        """Until the switch has confirmed all that the database has: the barrier's reply, as
+        the agent knows it.  The agents of a large cluster take turns to tell the database,
+        so that a sync of the API comes later."""
+        row = self.db.transact([{"op": "select", "table": "Global", "where": [],
+                                 "columns": ["generation"]}])[0]["rows"][0]
+        agent = JsonRpc(self.inst.path(NODE, "agent", "virga-agent.ctl"))
+        try:
+            while self._applied(agent) < row["generation"]:
+                time.sleep(LOOK_SECONDS)
+        finally:
+            agent.close()
+
+    @staticmethod
+    def _applied(agent):
+        return int(re.search(r"generation: \d+ wanted, (\d+) applied", agent.call("show", []))[1])
 
     # --- what runs ---------------------------------------------------------------
 
