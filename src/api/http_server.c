@@ -47,6 +47,7 @@ enum {
     MAX_HEADERS = 64 * 1024,
     MAX_BODY = 8 * 1024 * 1024,
     MAX_BUFFERED = 16 * 1024 * 1024,
+    MAX_BUFFERED_ALL = 64 * 1024 * 1024,
     MAX_UNREAD = 4096, /* What a client may send on top of a watch. */
     IDLE_TIMEOUT = 90,
     BACKLOG = 128,
@@ -68,6 +69,7 @@ struct connection {
     struct evhttp_request *request; /* That the engine owes a reply, or NULL. */
     uint64_t id;                    /* Of 'request'. */
     struct hmap_node id_node;       /* In server->pending, if 'request'. */
+    bool streams;
 };
 
 struct http_server {
@@ -79,7 +81,8 @@ struct http_server {
     char *token;
     size_t max_connections;
     size_t max_body;
-    size_t max_buffered;
+    size_t max_buffered, max_buffered_all;
+    size_t pushed; /* To watches, since all that waits was last counted. */
     int idle_timeout;
 
     struct hmap connections;
@@ -363,25 +366,74 @@ start_stream(struct connection *c, const struct http_reply *reply)
     struct bufferevent *bev = evhttp_connection_get_bufferevent(c->evcon);
     struct timeval write_timeout = { c->listener->server->idle_timeout, 0 };
 
+    c->streams = true;
     add_header(c->request, "Connection", "close");
     bufferevent_setwatermark(bev, EV_READ, 0, MAX_UNREAD);
     bufferevent_set_timeouts(bev, NULL, &write_timeout);
     evhttp_send_reply_start(c->request, reply->code, NULL);
 }
 
+/* Bytes that the client has not taken yet. */
+static size_t
+waiting_bytes(const struct connection *c)
+{
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(c->evcon);
+    return evbuffer_get_length(bufferevent_get_output(bev));
+}
+
+static void
+close_slow(struct connection *c)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    VLOG_WARN_RL(&rl, "closing a watch whose client does not keep up");
+    evhttp_connection_free(c->evcon);
+}
+
+/* All that waits for clients of watches, and the one that most waits for. */
+static size_t
+waiting_in_all(struct http_server *server, struct connection **slowest)
+{
+    struct connection *c;
+    size_t total = 0, most = 0;
+    HMAP_FOR_EACH (c, node, &server->connections) {
+        size_t n = c->streams ? waiting_bytes(c) : 0;
+        total += n;
+        if (n > most) {
+            most = n;
+            *slowest = c;
+        }
+    }
+    return total;
+}
+
+/* Many that are slow must not take together what one may not.  Counts only
+ * when enough was pushed since the last time to matter. */
+static void
+close_slowest(struct http_server *server)
+{
+    struct connection *slowest = NULL;
+    if (server->pushed < server->max_buffered_all / 8) {
+        return;
+    }
+    server->pushed = 0;
+    while (waiting_in_all(server, &slowest) > server->max_buffered_all) {
+        close_slow(slowest);
+    }
+}
+
 static void
 send_chunk(struct connection *c, struct http_reply *reply)
 {
-    struct bufferevent *bev = evhttp_connection_get_bufferevent(c->evcon);
+    struct http_server *server = c->listener->server;
+    server->pushed += reply->length;
     struct evbuffer *buffer = reply_to_buffer(reply);
 
     evhttp_send_reply_chunk(c->request, buffer);
     evbuffer_free(buffer);
-    if (evbuffer_get_length(bufferevent_get_output(bev)) > c->listener->server->max_buffered) {
-        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
-        VLOG_WARN_RL(&rl, "closing a watch whose client does not keep up");
-        evhttp_connection_free(c->evcon);
+    if (waiting_bytes(c) > server->max_buffered) {
+        close_slow(c);
     }
+    close_slowest(server);
 }
 
 static void
@@ -576,6 +628,8 @@ http_server_create(const struct http_server_config *config, struct mailbox *requ
     server->max_connections = config->max_connections ? config->max_connections : MAX_CONNECTIONS;
     server->max_body = config->max_body ? config->max_body : MAX_BODY;
     server->max_buffered = config->max_buffered ? config->max_buffered : MAX_BUFFERED;
+    server->max_buffered_all = config->max_buffered_all ? config->max_buffered_all
+                                                        : MAX_BUFFERED_ALL;
     server->idle_timeout = config->idle_timeout ? config->idle_timeout : IDLE_TIMEOUT;
     server->url = xstrdup("");
     hmap_init(&server->connections);

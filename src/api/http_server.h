@@ -25,6 +25,8 @@ struct http_server_config {
     size_t max_connections; /* Per listener; 0: 512. */
     size_t max_body;        /* Bytes; 0: 8 MiB. */
     size_t max_buffered;    /* Bytes per watch; 0: 16 MiB. */
+    /* Bytes of all watches together; 0: 64 MiB.  Then the slowest is closed. */
+    size_t max_buffered_all;
     int idle_timeout;       /* Seconds; 0: 90. */
 };
 

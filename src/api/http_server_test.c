@@ -375,6 +375,40 @@ test_slow_watcher_is_closed(void **state OVS_UNUSED)
     fixture_destroy(f);
 }
 
+/* None of them reaches its own cap; together they do not stay below theirs. */
+static void
+test_slow_watchers_share_a_cap(void **state OVS_UNUSED)
+{
+    enum { N = 4, CHUNKS = 200 };
+    struct http_server_config caps = { .max_buffered_all = 1000000 };
+    struct fixture *f = fixture_create(&caps);
+    uint64_t ids[N];
+    int fds[N];
+    for (int i = 0; i < N; i++) {
+        fds[i] = dial_unix(f);
+        say(fds[i], "GET /w HTTP/1.1\r\nHost: x\r\n\r\n");
+        struct http_request *r = next_request(f);
+        ids[i] = r->id;
+        reply(f, r->id, HTTP_START, NULL);
+        http_request_destroy(r);
+    }
+    for (int k = 0; k < CHUNKS; k++) {
+        for (int i = 0; i < N; i++) {
+            char *chunk = xmalloc(10000);
+            memset(chunk, 'x', 10000);
+            http_server_reply(f->server,
+                              http_reply_create(ids[i], HTTP_CHUNK, 0, NULL, chunk, 10000));
+        }
+    }
+    struct http_request *closed = next_request(f); /* 8 MB were pushed: one had to go. */
+    assert_true(closed->closed);
+    http_request_destroy(closed);
+    for (int i = 0; i < N; i++) {
+        close(fds[i]);
+    }
+    fixture_destroy(f);
+}
+
 static void
 test_body_cap(void **state OVS_UNUSED)
 {
@@ -574,6 +608,7 @@ main(void)
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_watcher_goes_away),
         cmocka_unit_test(test_slow_watcher_is_closed),
+        cmocka_unit_test(test_slow_watchers_share_a_cap),
         cmocka_unit_test(test_body_cap),
         cmocka_unit_test(test_connection_cap),
         cmocka_unit_test(test_garbage),
