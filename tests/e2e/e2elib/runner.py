@@ -36,7 +36,7 @@ def _selected(words):
 ORDER = {"shop_tests": 0, "policy_tests": 1, "cluster_policy_tests": 1,
          "revocation_tests": 1, "legacy_tests": 1, "atomicity_tests": 1, "why_tests": 1,
          "datapath_tests": 2,
-         "counter_tests": 3, "cni_tests": 4, "manifest_tests": 5, "fault_tests": 6,
+         "counter_tests": 3, "cni_tests": 4, "manifest_tests": 5, "stress_tests": 5, "fault_tests": 6,
          "cluster_tests": 7}
 
 
