@@ -27,7 +27,7 @@ struct http_server_config {
     size_t max_buffered;    /* Bytes per watch; 0: 16 MiB. */
     /* Bytes of all watches together; 0: 64 MiB.  Then the slowest is closed. */
     size_t max_buffered_all;
-    int idle_timeout;       /* Seconds; 0: 90. */
+    int idle_timeout; /* Seconds; 0: 90. */
 };
 
 /* Listens, then starts the thread, which posts requests to 'requests'.
