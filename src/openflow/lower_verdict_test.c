@@ -235,8 +235,8 @@ struct judges {
 };
 
 /* In an ordered tier the rule is the one that evaluate() names.  In tier
- * networkpolicy a rule that gets the credit must be one that allows; which one
- * of several is up to OVS. */
+ * networkpolicy a rule that gets the credit must be one that allows, of the
+ * lowest priority; which one of several such is up to OVS. */
 static void
 check_rule(const struct rec_rule *got, const struct rec_rule *expected)
 {
@@ -245,6 +245,7 @@ check_rule(const struct rec_rule *got, const struct rec_rule *expected)
         assert_int_equal(got->action, expected->action);
         assert_int_equal(got->direction, expected->direction);
         assert_int_equal(got->tier, expected->tier);
+        assert_int_equal(got->priority, expected->priority);
     } else {
         assert_ptr_equal(got, expected);
     }
