@@ -1,8 +1,13 @@
 """A change of policy is one step: no packet meets a state between the old and the new.
 
 New connections are tried a thousand times a second while objects change: UDP datagrams, each
-from a port of its own, on every way that the test names.  What both states allow must all
-arrive, what both deny never, and what changes must change once."""
+from a port of its own that no other has had within the memory of conntrack, on the ways that
+the test names in turn.  What both states allow must all arrive, what both deny never, and
+what changes must change once.
+
+One exception: a packet carries its sender's identity to the other node.  While a change gives
+pods new identities, one node may know them a moment before the other; packets between nodes
+may then be lost, and never be let through (README, "Limits")."""
 import glob
 import itertools
 import socket
@@ -17,9 +22,11 @@ from e2elib.wire import Ear, open_socket
 from datapath_tests import ethernet
 
 SERVER, NEAR, FAR, OTHER = "a/server", "a/near", "a/far", "a/other"
+TWIN = "a/twin"  # Like FAR and beside it, but for what a test says.
+BESIDE = (NEAR,)  # On the node of the server.
 MAGIC = b"virga-atomicity"
 INTERVAL = 0.001
-TURNS = 6  # Changes there and back.
+TURNS = 2  # Changes, there and back.
 IN, OUT = "old", "new"
 
 
@@ -40,10 +47,12 @@ def datagram(macs, src, dst, sport, dport, payload):
 
 
 class Way:
-    """From a pod to a port of the server, and whether the old and the new state allow it."""
+    """From a pod to a port of the server, and whether the old and the new state allow it.
+    'gap': it may be lost while the state changes."""
 
-    def __init__(self, source, port, old, new):
+    def __init__(self, source, port, old, new, gap):
         self.source, self.port, self.old, self.new = source, port, old, new
+        self.gap = gap and source not in BESIDE
         self.sent = {IN: [], OUT: [], None: []}  # Numbers, by the state they were sent in.
 
     def __str__(self):
@@ -52,12 +61,14 @@ class Way:
 
 class Prober(threading.Thread):
     """Sends on every way in turn until it is told to stop."""
+    n = 0  # Goes on from one to the next.
 
     def __init__(self, lab, ways):
         super().__init__()
-        self.lab, self.ways = lab, ways
-        self.stopping, self.state, self.n = False, IN, 0
+        self.ways = ways
+        self.stopping, self.state = False, IN
         self.macs = {way.source: ethernet(lab, way.source) for way in ways}
+        self.ips = {name: lab.ip(name) for name in [SERVER, *self.macs]}
         self.socks = {}
         for source in self.macs:
             self.socks[source] = open_socket(lab.netns(source), socket.SOCK_RAW, 0,
@@ -66,16 +77,16 @@ class Prober(threading.Thread):
 
     def run(self):
         due = time.monotonic()
-        while not self.stopping:
-            self.n += 1
-            for i, way in enumerate(self.ways):
-                state = self.state
-                number = struct.pack("!BI", i, self.n)
-                self.socks[way.source].send(datagram(
-                    self.macs[way.source], self.lab.ip(way.source), self.lab.ip(SERVER),
-                    1024 + self.n % 60000, way.port, MAGIC + number))
-                # What was sent while the state changed is of neither.
-                way.sent[state if state == self.state else None].append(self.n)
+        for i, way in itertools.cycle(enumerate(self.ways)):
+            if self.stopping:
+                return
+            Prober.n += 1
+            state = self.state
+            self.socks[way.source].send(datagram(
+                self.macs[way.source], self.ips[way.source], self.ips[SERVER],
+                1024 + self.n % 64000, way.port, MAGIC + struct.pack("!BI", i, self.n)))
+            # What was sent while the state changed is of neither.
+            way.sent[state if state == self.state else None].append(self.n)
             due += INTERVAL
             time.sleep(max(0, due - time.monotonic()))  # A rate.
 
@@ -102,6 +113,9 @@ def wrong_of(way, got):
     numbers = sorted(n for part in way.sent.values() for n in part)
     arrived = [n in got for n in numbers]
     runs = " ".join(f"{'+' if a else '-'}{len(list(g))}" for a, g in itertools.groupby(arrived))
+    if way.gap and way.old:
+        numbers = sorted(way.sent[IN] + (way.sent[OUT] if way.new else []))
+        arrived = [n in got for n in numbers]
     if way.old == way.new:
         odd = [n for n, a in zip(numbers, arrived) if a != way.old]
         return [f"{way}: {len(odd)} of {len(numbers)} were "
@@ -110,7 +124,8 @@ def wrong_of(way, got):
     ends = [arrived[0], arrived[-1]] != [way.old, way.new]
     late = sum((n in got) != way.new for n in way.sent[OUT])
     early = sum((n in got) != way.old for n in way.sent[IN])
-    return ([f"{way}: changed {turns} times: {runs}"] if turns != 1 or ends else []) + (
+    once = way.gap or (turns == 1 and not ends)
+    return ([] if once else [f"{way}: changed {turns} times: {runs}"]) + (
         [f"{way}: {early} too early, {late} too late"] if early or late else [])
 
 
@@ -123,8 +138,8 @@ def revalidated(lab):
 
 def step(lab, ways, change):
     """One change under fire."""
-    for way in ways:
-        lab.expect([(way.source, SERVER, f"{way.port}/UDP", "allowed" if way.old else "denied")])
+    lab.expect([(way.source, SERVER, f"{way.port}/UDP", "allowed" if way.old else "denied")
+                for way in ways])
     prober = Prober(lab, ways)
     with Ear(lab.netns(SERVER), "eth0") as ear:
         prober.start()
@@ -142,20 +157,20 @@ def step(lab, ways, change):
     check(not wrong, "\n".join(wrong))
 
 
-def steady(prober, count=100):
+def steady(prober, count=30):
     """Returns when so many more were sent on each way."""
-    until = prober.n + count
+    until = prober.n + count * len(prober.ways)
     while prober.n < until:
         time.sleep(INTERVAL)
 
 
-def there_and_back(lab, table, change, back):
+def there_and_back(lab, table, change, back, new_identities=False):
     """'table': (source, port, allowed before, allowed after)."""
     for turn in range(TURNS):
         if turn % 2:
-            step(lab, [Way(s, p, new, old) for s, p, old, new in table], back)
+            step(lab, [Way(s, p, new, old, new_identities) for s, p, old, new in table], back)
         else:
-            step(lab, [Way(s, p, old, new) for s, p, old, new in table], change)
+            step(lab, [Way(s, p, old, new, new_identities) for s, p, old, new in table], change)
 
 
 PORTS = tuple(f"{n}/UDP" for n in (80, 81, 82, 83))
@@ -164,7 +179,7 @@ PORTS = tuple(f"{n}/UDP" for n in (80, 81, 82, 83))
 def stage(lab, *more):
     lab.apply(namespace("a"), pod(SERVER, "node-1", PORTS, role="server"),
               pod(NEAR, "node-1", role="client"), pod(FAR, "node-2", role="client"),
-              pod(OTHER, "node-2", role="other"), *more)
+              pod(TWIN, "node-2", role="client"), pod(OTHER, "node-2", role="other"), *more)
 
 
 def server_policy(name, *rules, **labels):
@@ -197,7 +212,7 @@ def first_policy_is_one_step(lab):
     there_and_back(lab, [(NEAR, 80, True, True), (FAR, 80, True, True), (FAR, 81, True, False),
                          (OTHER, 80, True, False)],
                    lambda: lab.apply(server_policy("p", (CLIENT, (80,)))),
-                   lambda: lab.delete("networkpolicy", "a/p"))
+                   lambda: lab.delete("networkpolicy", "a/p"), new_identities=True)
 
 
 @test
@@ -218,7 +233,8 @@ def relabel_of_a_peer_is_one_step(lab):
     there_and_back(lab, [(FAR, 80, True, True), (FAR, 81, True, False), (FAR, 82, False, True),
                          (FAR, 83, False, False), (NEAR, 80, True, True), (NEAR, 81, True, True),
                          (NEAR, 82, False, False)],
-                   lambda: label(lab, FAR, role="friend"), lambda: label(lab, FAR, role="client"))
+                   lambda: label(lab, FAR, role="friend"), lambda: label(lab, FAR, role="client"),
+                   new_identities=True)
 
 
 @test
@@ -230,7 +246,7 @@ def relabel_of_a_subject_is_one_step(lab):
                          (FAR, 82, False, True), (FAR, 83, False, False),
                          (OTHER, 80, False, False)],
                    lambda: label(lab, SERVER, role="moved"),
-                   lambda: label(lab, SERVER, role="server"))
+                   lambda: label(lab, SERVER, role="server"), new_identities=True)
 
 
 @test
@@ -240,6 +256,7 @@ def split_of_an_identity_is_one_step(lab):
     label(lab, FAR, colour="red")
     label(lab, SERVER, colour="red")
     there_and_back(lab, [(NEAR, 80, True, True), (FAR, 80, True, True), (FAR, 81, False, True),
-                         (NEAR, 81, False, False), (OTHER, 80, False, False)],
+                         (NEAR, 81, False, False), (TWIN, 81, False, False),
+                         (TWIN, 80, True, True), (OTHER, 80, False, False)],
                    lambda: lab.apply(server_policy("q", ({"colour": "red"}, (81,)), colour="red")),
-                   lambda: lab.delete("networkpolicy", "a/q"))
+                   lambda: lab.delete("networkpolicy", "a/q"), new_identities=True)
