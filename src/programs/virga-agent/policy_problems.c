@@ -41,6 +41,9 @@ add(void *problems_, const char *policy, size_t n_flows)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 10);
     struct policy_problems *problems = problems_;
+    if (smap_count(&problems->all) >= POLICY_PROBLEMS_MAX) {
+        return;
+    }
     char *why = xasprintf("it needs %" PRIuSIZE " flows, more than %" PRIuSIZE
                           " (--policy-flows-max); nothing that it allows is let through",
                           n_flows, problems->flows_max);

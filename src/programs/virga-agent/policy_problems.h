@@ -9,6 +9,8 @@
 struct lower;
 struct smap;
 
+enum { POLICY_PROBLEMS_MAX = 1000 }; /* More are not told. */
+
 /* 'lower' must outlive this; 'flows_max' is its limit. */
 struct policy_problems *policy_problems_create(const struct lower *, size_t flows_max);
 void policy_problems_destroy(struct policy_problems *);
