@@ -16,7 +16,12 @@
 #include "skiplist.h"
 #include "util.h"
 
-enum { DEFAULT_WINDOW = 4096 };
+enum {
+    DEFAULT_WINDOW = 4096,
+    /* JSON values in all events, some 64 bytes each: a pod has 40, a policy with
+     * a hundred names in a selector three times as many. */
+    MAX_VALUES = 200000,
+};
 
 struct stored {
     char *namespace_; /* "" if cluster scoped. */
@@ -30,6 +35,8 @@ struct object_store {
     uint64_t version;
 
     struct object_event *ring;
+    uint32_t *values; /* Of each event in it, and of all. */
+    size_t n_values;
     size_t size, n, next;
     uint64_t forgotten; /* Version up to which events are not in the ring. */
 
@@ -130,6 +137,7 @@ object_store_create(size_t window)
     store->kinds = xcalloc(n_resource_kinds, sizeof *store->kinds);
     store->size = window ? window : DEFAULT_WINDOW;
     store->ring = xcalloc(store->size, sizeof *store->ring);
+    store->values = xcalloc(store->size, sizeof *store->values);
     create_kinds(store);
     return store;
 }
@@ -149,6 +157,7 @@ forget_events(struct object_store *store)
         event_uninit(&store->ring[(store->next + store->size - 1 - i) % store->size]);
     }
     store->n = store->next = 0;
+    store->n_values = 0;
     store->forgotten = store->version;
 }
 
@@ -169,6 +178,7 @@ object_store_destroy(struct object_store *store)
         forget_events(store);
         free(store->kinds);
         free(store->ring);
+        free(store->values);
         free(store);
     }
 }
@@ -213,19 +223,49 @@ make_event(enum object_event_type type, const struct resource_kind *kind, uint64
     };
 }
 
+/* JSON is as deep as its parser allowed. */
+static uint32_t
+count_values(json_t *value)
+{
+    uint32_t n = 1;
+    const char *key;
+    json_t *member;
+    size_t i;
+
+    json_object_foreach (value, key, member) {
+        n += count_values(member);
+    }
+    json_array_foreach (value, i, member) {
+        n += count_values(member);
+    }
+    return n;
+}
+
+static void
+forget_oldest(struct object_store *store)
+{
+    size_t oldest = (store->next + store->size - store->n) % store->size;
+
+    store->forgotten = store->ring[oldest].resource_version;
+    store->n_values -= store->values[oldest];
+    event_uninit(&store->ring[oldest]);
+    store->n--;
+}
+
 static void
 publish(struct object_store *store, enum object_event_type type, const struct resource_kind *kind,
         json_t *object, json_t *old)
 {
     struct object_event *event = &store->ring[store->next];
+    uint32_t values = count_values(object);
 
-    if (store->n == store->size) {
-        store->forgotten = event->resource_version;
-        event_uninit(event);
-    } else {
-        store->n++;
+    while (store->n == store->size || (store->n && store->n_values + values > MAX_VALUES)) {
+        forget_oldest(store);
     }
     *event = make_event(type, kind, store->version, object, old);
+    store->values[store->next] = values;
+    store->n_values += values;
+    store->n++;
     store->next = (store->next + 1) % store->size;
     if (store->cb) {
         store->cb(event, store->cb_aux);

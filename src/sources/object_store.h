@@ -67,7 +67,8 @@ enum object_result {
 struct object_store;
 typedef void object_event_cb(const struct object_event *, void *aux);
 
-/* Keeps the last 'window' events (default 4096 with 0) for watches. */
+/* Keeps the last 'window' events (default 4096 with 0) for watches; fewer if
+ * their objects are large. */
 struct object_store *object_store_create(size_t window);
 void object_store_destroy(struct object_store *);
 /* Called synchronously for every change, in order. */

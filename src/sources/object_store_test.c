@@ -313,6 +313,41 @@ test_watches_replay_a_window_of_events(void **state)
 }
 
 static void
+create_large(struct object_store *store, const char *name)
+{
+    json_t *large = object("{'metadata': {'namespace': 's'}, 'spec': {'list': []}}"), *json;
+    json_t *list = json_object_get(json_object_get(large, "spec"), "list");
+
+    json_object_set_new(json_object_get(large, "metadata"), "name", json_string(name));
+    for (int i = 0; i < 120000; i++) {
+        json_array_append_new(list, json_true());
+    }
+    assert_int_equal(object_store_create_object(store, pods, "s", large, "u", "", &json),
+                     OBJECT_OK);
+}
+
+static void
+test_large_objects_shorten_the_window(void **state)
+{
+    struct object_store *store = object_store_create(0);
+    struct ds log = DS_EMPTY_INITIALIZER;
+
+    create_pod(store, "s", "1");
+    create_large(store, "2");
+    assert_int_equal(replay(store, pods, 0, &log), OBJECT_OK);
+    assert_log(&log, "+s/1@1 +s/2@2 ");
+    create_large(store, "3");
+    assert_int_equal(replay(store, pods, 1, &log), OBJECT_GONE);
+    assert_int_equal(replay(store, pods, 2, &log), OBJECT_OK);
+    assert_log(&log, "+s/3@3 ");
+    create_pod(store, "s", "4");
+    assert_int_equal(replay(store, pods, 2, &log), OBJECT_OK);
+    assert_log(&log, "+s/3@3 +s/4@4 ");
+    ds_destroy(&log);
+    object_store_destroy(store);
+}
+
+static void
 test_restore(void **state)
 {
     struct object_store *store = object_store_create(0);
@@ -419,6 +454,7 @@ main(void)
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_lists_are_ordered),
         cmocka_unit_test(test_watches_replay_a_window_of_events),
+        cmocka_unit_test(test_large_objects_shorten_the_window),
         cmocka_unit_test(test_restore),
         cmocka_unit_test(test_many_pods),
         cmocka_unit_test(test_merge_patch),
