@@ -92,9 +92,8 @@ open_file(struct flow_logger *log)
 static void
 put_line(struct flow_logger *log, const struct ds *line)
 {
-    if (!open_file(log)) {
-        complain(log, errno);
-    } else if (write(log->fd, line->string, line->length) != (ssize_t) line->length) {
+    ssize_t length = line->length;
+    if (!open_file(log) || write(log->fd, line->string, line->length) != length) {
         complain(log, errno);
     } else {
         log->n_lines++;
