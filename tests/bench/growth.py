@@ -52,6 +52,13 @@ class Point(apps.Apps):
         self.policies = generate.apps(len(self.objects.pods), self.ctx.size(n_policies, 10), 20,
                                       peer_apps=self.ctx.size(n_peer_apps, 2)).policies
 
+    def sizes(self):
+        """What is really there, at any scale."""
+        peers = self.policies[0]["spec"]["ingress"][0]["from"][0]["podSelector"]
+        names = peers["matchExpressions"][0]["values"]
+        return {"pods": len(self.objects.pods), "policies": len(self.policies),
+                "peers": sum(len(self.by_app.get(n, ())) for n in names)}
+
     def measure(self, raw):
         figures = {"virga": self.measure_virga(), "ovn": self.measure_ovn()}
         seconds, flows = raw.add_flows(self.virga.flows())
@@ -87,7 +94,8 @@ class Point(apps.Apps):
 
 
 def sweep_points(ctx, raw, sweep):
-    """[(x, figures of each peer)]; the pods stay while only policies change."""
+    """[(x of the full size, x, figures of each peer)]; the pods stay while only policies
+    change."""
     result, cluster = [], None
     for point in SWEEPS[sweep]:
         if not cluster or sweep == "pods":
@@ -95,7 +103,7 @@ def sweep_points(ctx, raw, sweep):
         else:
             cluster.change(*point[1:])
         with ctx.step(f"{x_of(sweep, point):,} {sweep}"):
-            result.append((x_of(sweep, point), cluster.measure(raw)))
+            result.append((x_of(sweep, point), cluster.sizes()[sweep], cluster.measure(raw)))
         if sweep == "pods":
             cluster.close()
     if sweep != "pods":
@@ -107,7 +115,7 @@ def run(ctx):
     raw, result = Raw(ctx), {"virga": {}, "ovn": {}, "raw": {}, "points": {}}
     for sweep in SWEEPS:
         result["points"][sweep] = sweep_points(ctx, raw, sweep)
-        for x, figures in result["points"][sweep]:
+        for x, _, figures in result["points"][sweep]:
             for peer, values in figures.items():
                 result[peer].update({f"{sweep}_{x}_{k}": values.get(k) for k, _ in KEYS})
     draw(result, ctx.out)
@@ -118,7 +126,7 @@ def run(ctx):
 
 
 def _series(points, key, peers):
-    return {name: [(x, (f.get(peer) or {}).get(figure or key)) for x, f in points]
+    return {name: [(x, (f.get(peer) or {}).get(figure or key)) for _, x, f in points]
             for name, peer, figure in peers}
 
 
