@@ -62,7 +62,7 @@ static void
 test_text(void **state)
 {
     static const char text[] = "node=2 vni=5000 zone=65535 identity=300 endpoint=1 set=9 rule=17"
-                               " subnet=0";
+                               " subnet=0 subnet6=7";
     struct numbers numbers;
 
     numbers_init(&numbers);
@@ -86,7 +86,7 @@ test_bad_text(void **state)
         free(error);
     }
     assert_text(&numbers, "node=1 vni=4096 zone=16 identity=256 endpoint=1 set=1 rule=1"
-                          " subnet=0");
+                          " subnet=0 subnet6=0");
 }
 
 int
