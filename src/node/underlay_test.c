@@ -15,6 +15,7 @@
 
 #include "base/prefix.h"
 #include "openvswitch/poll-loop.h"
+#include "util.h"
 
 static int home;
 
