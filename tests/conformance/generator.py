@@ -4,6 +4,7 @@ All shapes of policies that the API admits, on few labels, ports and
 addresses, so that things meet often."""
 import random
 
+import families
 import ordered_generator
 import proof
 from policy_model import Cluster, ips_of
@@ -232,4 +233,4 @@ def cluster(seed):
     objects = generator.objects()
     if seed % 2:
         objects = ordered_generator.add(generator, objects)
-    return objects, generator.cells(objects)
+    return families.translate(objects, generator.cells(objects), seed)

@@ -1,6 +1,7 @@
 """Packets of connections, from end to end over the flows of all nodes."""
 import re
 
+from families import is_ip6, origin, twin
 from switch import FIRST_POD, GATEWAY, TUNNEL
 from walk import DROP, DROPS, ISOLATE, MACS, RULE, TABLE_NAMES
 
@@ -28,12 +29,16 @@ class Map:
         self.places, self.nodes = {}, {}
         for i, name in enumerate(names):
             self.nodes[nodes[name]] = i
-            self.places[nodes[name]] = Place(i, GATEWAY, MACS["gateway"])
+            self.put(nodes[name], Place(i, GATEWAY, MACS["gateway"]))
             here = sorted((pod for pod in pods if pod[3] == name),
                           key=lambda pod: f"{pod[0]}/{pod[1]}")
             for j, (_, _, address, _) in enumerate(here):
-                mac = "02:56:" + ":".join(f"{int(part):02x}" for part in address.split("."))
-                self.places[address] = Place(i, FIRST_POD + j, mac)
+                mac = "02:56:" + ":".join(f"{int(part):02x}" for part in origin(address).split("."))
+                self.put(origin(address), Place(i, FIRST_POD + j, mac))
+
+    def put(self, address, place):
+        """Its twin is there too, if it has one (families.py)."""
+        self.places[address] = self.places[twin(address)] = place
 
     def entry(self, source, destination):
         """The world comes in where the destination is, and leaves likewise."""
@@ -101,18 +106,25 @@ class Packet:
         self.back = kind in (REPLY, ERROR)
         self.source, self.destination = (cell[1], cell[0]) if self.back else cell[:2]
         self.state = STATES[kind]
+        self.ip6 = is_ip6(self.source)
+
+    def icmp(self):
+        if self.ip6:
+            number, code = (1, 4) if self.kind == ERROR else (129 if self.back else 128, 0)
+            return f"icmp6,icmpv6_type={number},icmpv6_code={code}"
+        number, code = (3, 1) if self.kind == ERROR else (0 if self.back else 8, 0)
+        return f"icmp,icmp_type={number},icmp_code={code}"
 
     def transport(self):
-        if self.kind == ERROR:
-            return "icmp,icmp_type=3,icmp_code=1"
-        if self.protocol == "ICMP":
-            return f"icmp,icmp_type={0 if self.back else 8},icmp_code=0"
+        if self.kind == ERROR or self.protocol == "ICMP":
+            return self.icmp()
         ports = (self.service, 40000) if self.back else (40000, self.service)
         name = self.protocol.lower()
-        return f"{name},{name}_src={ports[0]},{name}_dst={ports[1]}"
+        return f"{name}{'6' if self.ip6 else ''},{name}_src={ports[0]},{name}_dst={ports[1]}"
 
     def network(self):
-        return f"{self.transport()},nw_src={self.source},nw_dst={self.destination}"
+        field = "ipv6" if self.ip6 else "nw"
+        return f"{self.transport()},{field}_src={self.source},{field}_dst={self.destination}"
 
     def sent(self, where):
         """What to trace first: bridge, flow, state."""

@@ -57,10 +57,10 @@ def selects(selector, labels):
 # --- Pods --------------------------------------------------------------------
 
 def ips_of(pod):
-    """The pod's IPv4 addresses; none if it has not got any yet."""
+    """The pod's addresses; none if it has not got any yet."""
     status = pod.get("status") or {}
     ips = [entry["ip"] for entry in status.get("podIPs") or []] or [status.get("podIP")]
-    return [ip for ip in ips if ip and address_of(ip).version == 4]
+    return [ip for ip in ips if ip]
 
 
 def is_completed(pod):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+import families
 import packets
 import policy_model
 from switch import TOP
@@ -75,7 +76,7 @@ def evaluated(path, cells):
 
 
 def ends(objects):
-    """(namespace, name, address, node) of the pods that have a port."""
+    """(namespace, name, first address, node) of the pods that have a port."""
     return [(p["metadata"]["namespace"], p["metadata"]["name"], policy_model.ips_of(p)[0],
              p["spec"]["nodeName"])
             for p in objects if p["kind"] == "Pod" and policy_model.is_on_pod_network(p)
@@ -93,8 +94,9 @@ def letter(verdict):
 def name_of(objects):
     """Names of addresses, for people."""
     names = {address: name for name, address in NODES.items()}
-    names.update({end[2]: f"{end[0]}/{end[1]}" for end in ends(objects)})
-    return lambda address: names.get(address, address)
+    names.update({families.origin(end[2]): f"{end[0]}/{end[1]}" for end in ends(objects)})
+    return lambda address: (names.get(families.origin(address), address)
+                            + (" (IPv6)" if families.is_ip6(address) else ""))
 
 
 WORDS = {".": "allowed", "E": "denied by egress", "I": "denied by ingress",

@@ -2,6 +2,7 @@
 import copy
 import os
 
+import families
 import generator
 import policy_model
 import proof
@@ -39,7 +40,8 @@ def fewer_in(spec):
 def possible(objects, cells):
     """The cells whose pods are still there."""
     there = set(proof.NODES.values()) | set(generator.WORLD) | {e[2] for e in proof.ends(objects)}
-    return [cell for cell in cells if there.issuperset(cell[:2])]
+    there = {families.origin(address) for address in there}
+    return [cell for cell in cells if there.issuperset(map(families.origin, cell[:2]))]
 
 
 def judged(judge, objects, cells):
