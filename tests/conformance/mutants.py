@@ -109,6 +109,20 @@ def except_is_ignored(self, policy, peer, ip):
 
 
 @mutant(Cluster, "peer_matches")
+def a_block_of_all_has_both_families(self, policy, peer, ip):
+    if peer.get("ipBlock", {}).get("cidr") in ("0.0.0.0/0", "::/0"):
+        blocks = [dict(peer["ipBlock"], cidr=cidr) for cidr in ("0.0.0.0/0", "::/0")]
+        return any(PEER(self, policy, {"ipBlock": block}, ip) for block in blocks)
+    return PEER(self, policy, peer, ip)
+
+
+@mutant(Cluster, "add_pod")
+def only_the_first_address_counts(self, pod):
+    if policy_model.is_on_pod_network(pod):
+        self.pods[policy_model.ips_of(pod)[0]] = pod
+
+
+@mutant(Cluster, "peer_matches")
 def ip_block_is_never_a_pod(self, policy, peer, ip):
     return not ("ipBlock" in peer and ip in self.pods) and PEER(self, policy, peer, ip)
 
