@@ -51,7 +51,7 @@ test_subnet_label(void **state)
     /* What a pod has it keeps; where there is nothing free it goes elsewhere. */
     set_pod(&w, "a", "10.7.0.0-24");
     for (int i = 0; i < 6; i++) {
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof name, "p%d", i);
         set_pod(&w, name, "10.8.0.0-29");
