@@ -44,6 +44,7 @@ class Context:
         self.shared = {}  # What one workload leaves for the next: clusters of one shape.
         self.begun = time.monotonic()
         self.workload = ""
+        self.rising = set()  # Keys of figures of the workload that are better when larger.
         self._undo = []
         os.makedirs(self.out, exist_ok=True)
 
@@ -81,7 +82,7 @@ class Context:
                 with self.step(f"{peer}, run {i + 1} of {runs}"):
                     figures[peer].append(measure())
         result = {peer: _summary(runs_of, statistics.median) for peer, runs_of in figures.items()}
-        result["worst"] = {peer: _summary(runs_of, max) for peer, runs_of in figures.items()}
+        result["worst"] = {peer: _worst(runs_of, self.rising) for peer, runs_of in figures.items()}
         result["runs"] = figures
         return result
 
@@ -132,6 +133,12 @@ def _summary(runs, choose):
     keys = list(dict.fromkeys(key for figures in runs for key in figures))
     values = {key: [f[key] for f in runs if isinstance(f.get(key), (int, float))] for key in keys}
     return {key: choose(v) if v else None for key, v in values.items()}
+
+
+def _worst(runs, rising):
+    least = _summary(runs, min)
+    return {key: least[key] if key in rising else most
+            for key, most in _summary(runs, max).items()}
 
 
 def percentile(values, percent):

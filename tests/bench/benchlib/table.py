@@ -18,6 +18,10 @@ class Row:
     def label(self):
         return self.title or self.key
 
+    @property
+    def more_is_better(self):
+        return any(aim[0] == ">=" for aim in self.aims)
+
 
 def number(value):
     if value is None:
