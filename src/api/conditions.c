@@ -17,6 +17,9 @@ VLOG_DEFINE_THIS_MODULE(conditions);
 /* When a rack of nodes goes, each of their pods has a problem. */
 static struct vlog_rate_limit problem_rl = VLOG_RATE_LIMIT_INIT(60, 120);
 
+/* What the schemas of conditions allow, and what people can read. */
+enum { MAX_CONDITIONS = 256, MAX_MESSAGE = 2048 };
+
 struct conditions {
     struct object_store *objects;
     struct sset bad;   /* "KIND/NAMESPACE/NAME" of objects whose condition is False. */
@@ -77,10 +80,25 @@ copy_for_status(const json_t *object, json_t **conditions)
     return copy;
 }
 
+/* A message may quote what people wrote, of any length.  Cut between two
+ * characters; the caller frees it. */
+static char *
+readable(const char *message)
+{
+    size_t n = strlen(message);
+    if (n <= MAX_MESSAGE) {
+        return xstrdup(message);
+    }
+    for (n = MAX_MESSAGE; (message[n] & 0xc0) == 0x80; n--) {
+        continue;
+    }
+    return xasprintf("%.*s...", (int) n, message);
+}
+
 /* 'generation' 0: the condition has none. */
 static json_t *
-apply(const json_t *object, const char *type, bool status, const char *reason, const char *message,
-      long long wall, int64_t generation)
+apply_readable(const json_t *object, const char *type, bool status, const char *reason,
+               const char *message, long long wall, int64_t generation)
 {
     const char *status_text = status ? "True" : "False";
     size_t index = 0;
@@ -88,6 +106,10 @@ apply(const json_t *object, const char *type, bool status, const char *reason, c
     if (old && !strcmp(text_of(old, "status"), status_text)
         && !strcmp(text_of(old, "reason"), reason) && !strcmp(text_of(old, "message"), message)
         && json_integer_value(json_object_get(old, "observedGeneration")) == generation) {
+        return NULL;
+    }
+    json_t *all = json_object_get(json_object_get(object, "status"), "conditions");
+    if (!old && json_array_size(all) >= MAX_CONDITIONS) {
         return NULL;
     }
     json_t *conditions;
@@ -102,6 +124,16 @@ apply(const json_t *object, const char *type, bool status, const char *reason, c
         json_array_append_new(conditions, condition);
     }
     return copy;
+}
+
+static json_t *
+apply(const json_t *object, const char *type, bool status, const char *reason, const char *message,
+      long long wall, int64_t generation)
+{
+    char *text = readable(message);
+    json_t *changed = apply_readable(object, type, status, reason, text, wall, generation);
+    free(text);
+    return changed;
 }
 
 json_t *

@@ -8,6 +8,7 @@
 #include "base/test.h"
 #include "compile/compile.h"
 #include "model/objects.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "sources/object_store.h"
@@ -86,6 +87,44 @@ test_life_of_a_problem(void **state OVS_UNUSED)
     const json_t *object = object_store_get(objects, pods(), "x", "a");
     assert_string_equal(
         json_string_value(json_object_get(json_object_get(object, "status"), "phase")), "Running");
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
+/* What the API would refuse is not written either: the object could not be
+ * changed any more. */
+static void
+test_conditions_stay_within_their_schema(void **state OVS_UNUSED)
+{
+    struct object_store *objects = object_store_create(0);
+    struct conditions *conditions = conditions_create(objects);
+    struct ds text = DS_EMPTY_INITIALIZER, full = DS_EMPTY_INITIALIZER;
+    ds_put_char(&text, 'x');
+    for (int i = 0; i < 20000; i++) {
+        ds_put_cstr(&text, "\xc3\xa4");
+    }
+    ds_put_cstr(&full, "{\"conditions\":[");
+    for (int i = 0; i < 256; i++) {
+        ds_put_format(&full, "%s{\"type\":\"t%d\",\"status\":\"True\"}", i ? "," : "", i);
+    }
+    ds_put_cstr(&full, "]}");
+    const struct compile_problem problems[] = {
+        { "Pod", "x", "a", "AddressTaken", ds_cstr(&text) },
+        { "Pod", "x", "b", "AddressTaken", "by a" },
+    };
+    create_pod(objects, "a", "{}");
+    create_pod(objects, "b", ds_cstr(&full));
+    conditions_update(conditions, problems, 2, 0);
+    uint64_t version = object_store_version(objects);
+    conditions_update(conditions, problems, 2, 0);
+    assert_int_equal(object_store_version(objects), version);
+    char *condition = condition_text(objects, "a", 0);
+    assert_in_range(strlen(condition), 2000, 2200);
+    assert_non_null(strstr(condition, "\xc3\xa4... "));
+    assert_condition(objects, "b", 256, "none");
+    free(condition);
+    ds_destroy(&text);
+    ds_destroy(&full);
     conditions_destroy(conditions);
     object_store_destroy(objects);
 }
@@ -257,6 +296,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life_of_a_problem),
+        cmocka_unit_test(test_conditions_stay_within_their_schema),
         cmocka_unit_test(test_conditions_of_an_earlier_life),
         cmocka_unit_test(test_groups_are_greeted),
         cmocka_unit_test(test_object_comes_again),

@@ -51,9 +51,22 @@ set_namespace(struct compile *compile, const json_t *object, struct field_errors
 SETTER(k8s_pod, compile_set_pod)
 SETTER(k8s_node, compile_set_node_object)
 SETTER(network_policy, compile_set_policy)
-SETTER(ordered_policy, compile_set_ordered_policy)
 SETTER(policy_group, compile_set_policy_group)
 SETTER(network_group, compile_set_network_group)
+
+/* Nothing in its status, whoever wrote it, may keep a policy from being enforced. */
+static bool
+set_ordered_policy(struct compile *compile, const json_t *object, struct field_errors *errors)
+{
+    json_t *bare = json_copy(CONST_CAST(json_t *, object));
+    json_object_del(bare, "status");
+    struct ordered_policy *decoded = ordered_policy_decode(bare, errors);
+    json_decref(bare);
+    if (decoded) {
+        compile_set_ordered_policy(compile, decoded);
+    }
+    return decoded != NULL;
+}
 
 static bool
 is_ordered(const struct resource_kind *kind)

@@ -110,6 +110,20 @@ test_ordered_policies_and_nodes(void **state)
     compile_destroy(c);
 }
 
+static void
+test_status_keeps_no_policy_from_its_effect(void **state)
+{
+    struct compile *c = create();
+
+    apply(c, "clusternetworkpolicies",
+          "{'apiVersion': 'policy.networking.k8s.io/v1alpha2', 'kind': 'ClusterNetworkPolicy', "
+          "'metadata': {'name': 'p'}, 'spec': {'tier': 'Admin', 'priority': 1, 'subject': "
+          "{'namespaces': {}}, 'ingress': [{'action': 'Deny', 'from': [{'namespaces': {}}]}]}, "
+          "'status': {'conditions': [{'type': 'odd'}]}}");
+    assert_has(c, "tier=admin", true);
+    compile_destroy(c);
+}
+
 /* Fail closed: a value that nobody knows is no reason to open a namespace. */
 static void
 test_doubtful_isolation_isolates(void **state)
@@ -139,6 +153,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_policies_of_one_name),
         cmocka_unit_test(test_ordered_policies_and_nodes),
+        cmocka_unit_test(test_status_keeps_no_policy_from_its_effect),
         cmocka_unit_test(test_doubtful_isolation_isolates),
     };
 
