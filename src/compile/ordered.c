@@ -159,13 +159,15 @@ block_place(struct compile *c, struct ordered_entry *policy, enum rule_direction
             int32_t priority, struct places *places)
 {
     struct ordered_block *block = &policy->blocks[direction];
+    size_t n_before = block->ranks.n;
 
-    c->ranks_freed |= block->ranks.n > places->n;
     free(block->indexes);
     block->indexes = places->indexes;
     places->indexes = NULL;
-    return ranks_place(&c->ranks[policy->tier][direction], &block->ranks, priority, places->ranks,
-                       places->n);
+    bool fits = ranks_place(&c->ranks[policy->tier][direction], &block->ranks, priority,
+                            places->ranks, places->n);
+    c->ranks_freed |= n_before > block->ranks.n;
+    return fits;
 }
 
 static void
@@ -496,14 +498,18 @@ queue_overflowed(struct compile *c)
     }
 }
 
+/* Who gives up ranks in the course of this makes room for others.  It ends:
+ * none that is queued for its lack of ranks has any to give up. */
 void
 ordered_run_named(struct compile *c)
 {
-    if (c->ranks_freed) {
-        queue_overflowed(c);
-    }
-    c->ranks_freed = false;
-    run_each(c, &c->ordered_named_work, policy_set_rules);
+    do {
+        if (c->ranks_freed) {
+            queue_overflowed(c);
+        }
+        c->ranks_freed = false;
+        run_each(c, &c->ordered_named_work, policy_set_rules);
+    } while (c->ranks_freed);
 }
 
 /* An earlier life. */

@@ -510,6 +510,18 @@ ordered_rules_build(const struct ordered_policy *policy, const struct ordered_so
     }
 }
 
+/* Such rules decide nothing, and what stands for them does not either. */
+static bool
+all_dry_run(const struct ordered_rule *rules, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!rules[i].dry_run) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void
 ordered_rules_build_overflow(const struct ordered_policy *policy, enum rule_direction direction,
                              const struct ordered_sources *sources, struct ordered_rules *result)
@@ -527,6 +539,8 @@ ordered_rules_build_overflow(const struct ordered_policy *policy, enum rule_dire
     struct rec_rule *rule = create_rule(&b, -1, RULE_DENY);
     rule->any_peer = rule->any_port = true;
     rule->rank = RANK_OVERFLOW;
+    rule->dry_run = direction == RULE_INGRESS ? all_dry_run(policy->ingress, policy->n_ingress)
+                                              : all_dry_run(policy->egress, policy->n_egress);
     take_for_subject(&b, rule);
     record_destroy(&rule->r);
 }

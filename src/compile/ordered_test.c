@@ -280,6 +280,47 @@ test_fail_closed(void **state)
     world_uninit(&w);
 }
 
+static void
+set_egress_of_group(struct world *w, const char *name, int n, const char *rule)
+{
+    struct ds rules = DS_EMPTY_INITIALIZER;
+
+    for (int i = 0; i < n; i++) {
+        ds_put_format(&rules, "%s%s", i ? ", " : "", rule);
+    }
+    world_set(w,
+              "{'apiVersion': 'virga.dev/v1alpha1', 'kind': 'GroupPolicy', 'metadata': {'name': "
+              "'%s'}, 'spec': {'tier': 'Admin', 'priority': 1, 'subject': {'group': 'all'}, "
+              "'egress': [%s]}}",
+              name, ds_cstr(&rules));
+    ds_destroy(&rules);
+}
+
+/* 99 ranks are left.  What decides nothing goes on so, and who cannot keep
+ * its ranks leaves them to others. */
+static void
+check_last_ranks(struct world *w)
+{
+    static const char dry[] = "{'action': 'Deny', 'dryRun': true}";
+
+    world_set(w, "{'apiVersion': 'virga.dev/v1alpha1', 'kind': 'PolicyGroup', 'metadata': "
+                 "{'name': 'all'}, 'spec': {'selectors': [{'podSelector': {}}]}}");
+    set_egress_of_group(w, "dry", 100, dry);
+    world_run(w);
+    assert_string_equal(world_problem(w, POLICY_KIND_GROUP, "", "dry"), "TooManyRules");
+    assert_rule(w, "GroupPolicy//dry", RULE_EGRESS, -1, "flags=dry-run");
+
+    set_egress_of_group(w, "dry", 50, dry);
+    set_egress_of_group(w, "wet", 60, "{'action': 'Deny'}");
+    world_run(w);
+    assert_string_equal(world_problem(w, POLICY_KIND_GROUP, "", "dry"), "none");
+    assert_string_equal(world_problem(w, POLICY_KIND_GROUP, "", "wet"), "TooManyRules");
+    set_egress_of_group(w, "dry", 100, dry);
+    world_run(w);
+    assert_string_equal(world_problem(w, POLICY_KIND_GROUP, "", "dry"), "TooManyRules");
+    assert_string_equal(world_problem(w, POLICY_KIND_GROUP, "", "wet"), "none");
+}
+
 /* More rules than ranks: who comes too late denies, and gets in when there is
  * room. */
 static void
@@ -318,6 +359,7 @@ test_too_many_rules(void **state)
     compile_del_ordered_policy(w.c, POLICY_KIND_ADMIN, "p0003");
     world_run(&w);
     assert_string_equal(world_problem(&w, POLICY_KIND_ADMIN, "", "p0599"), "none");
+    check_last_ranks(&w);
     world_uninit(&w);
 }
 
