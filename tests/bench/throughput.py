@@ -5,6 +5,7 @@ import subprocess
 from benchlib import lab as labs
 from benchlib import processes
 from benchlib.context import BenchError
+from benchlib.ovn_pods import OvnPods
 from benchlib.table import Row
 from lablib.system import in_netns, run as command
 
@@ -12,14 +13,15 @@ NAME = "W8"
 TITLE = "throughput: iperf3, and Gbit/s for each core that ovs-vswitchd takes"
 PEERS = ("virga", "ct", "ovn")
 STREAMS = (1, 8)
-PORT = 7000
+PORT = labs.PORT
+N_RULES = 100  # And the policy that lets the clients in.
 ROWS = tuple(Row(f"{way}_{n}{suffix}", unit, f"{words}, {n} stream{'s' if n > 1 else ''}{of}",
                  ((">=", 1, "ovn"),))
              for way, words in (("near", "one node"), ("far", "two nodes")) for n in STREAMS
              for suffix, unit, of in (("", "Gbit/s", ""), ("_per_cpu", "Gbit/s", " per core")))
 
 
-def iperf(ctx, lab, pods, client, streams):
+def iperf(ctx, pods, client, streams):
     seconds = max(1, round(4 * min(ctx.scale, 1)))
     server = subprocess.Popen(in_netns(pods.netns("server"),
                                        ["iperf3", "-s", "-1", "-p", str(PORT), "--forceflush"]),
@@ -28,7 +30,7 @@ def iperf(ctx, lab, pods, client, streams):
         while "listening" not in server.stdout.readline():
             if server.poll() is not None:
                 raise BenchError("iperf3 does not listen")
-        pids = labs.vswitchd_pids(lab)
+        pids = pods.vswitchd_pids()
         before = processes.watch(pids)
         done = command(in_netns(pods.netns(client),
                                 ["iperf3", "-c", pods.ips["server"], "-p", str(PORT), "-J", "-t",
@@ -43,18 +45,31 @@ def iperf(ctx, lab, pods, client, streams):
     return gbits, gbits * end["seconds"] / max(cpu, 0.01)
 
 
-def measure(ctx, lab, pods):
+def measure(ctx, pods):
     figures = {}
     for way in ("near", "far"):
         for n in STREAMS:
-            figures[f"{way}_{n}"], figures[f"{way}_{n}_per_cpu"] = iperf(ctx, lab, pods, way, n)
+            figures[f"{way}_{n}"], figures[f"{way}_{n}_per_cpu"] = iperf(ctx, pods, way, n)
+    return figures
+
+
+def measure_protected(ctx, pods):
+    figures = measure(ctx, pods)
+    pods.check_denied()
     return figures
 
 
 def run(ctx):
     lab = labs.start(ctx)
-    pods, bridge = labs.VirgaPods(lab), labs.CtBridge(lab)
-    result = ctx.in_turn({"virga": lambda: measure(ctx, lab, pods),
-                          "ct": lambda: measure(ctx, lab, bridge)})
+    labs.make_peers(lab)
+    pods, bridge, ovn = labs.VirgaPods(lab), labs.CtBridge(lab), OvnPods(ctx)
+    labs.warm_up([pods, bridge, ovn])
+    # Without a rule OVN would track no connection, and the others do.
+    for protected in (pods, ovn):
+        protected.set_rules(N_RULES)
+    result = ctx.in_turn({"virga": lambda: measure_protected(ctx, pods),
+                          "ct": lambda: measure(ctx, bridge),
+                          "ovn": lambda: measure_protected(ctx, ovn)})
+    ovn.close()
     labs.stop(lab)
     return result

@@ -28,7 +28,7 @@ from lablib.instance import Instance
 
 # Instances (lablib.instance) that benchmarks use; whatever they hold is removed
 # before the first and after the last workload.
-INSTANCES = ("bench", "bench-ovn", "bench-raw")
+INSTANCES = ("bench", "bench-ovn", "bench-ovn-2", "bench-raw")
 
 
 class BenchError(Exception):

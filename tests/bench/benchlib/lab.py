@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from e2elib.harness import Lab
 from e2elib.objects import namespace, pod, pods_peer, policy, rule
 from e2elib.runner import keep_logs
-from lablib.system import in_netns, read_pid, run
+from lablib.system import in_netns, read_pid, run, wait_until
 
 from . import netload
 from .context import BenchError
@@ -46,6 +46,15 @@ def stop(lab):
 def vswitchd_pids(lab):
     processes = lab.inst.processes()
     return {n: read_pid(processes[f"vswitchd-{n}"]) for n in lab.inst.nodes()}
+
+
+def warm_up(peers):
+    """The first packets over a tunnel go while both ends ask for each other's MAC.  Before
+    there are rules."""
+    for pods in peers:
+        ping = in_netns(pods.netns("far"), ["ping", "-c1", "-W1", pods.ips["server"]])
+        wait_until(lambda ping=ping: run(ping, check=False).returncode == 0, 20,
+                   "a packet from one node to the other")
 
 
 # --- rules ---------------------------------------------------------------------
@@ -119,6 +128,9 @@ class CtBridge:
         run(in_netns(netns, ["ethtool", "-K", "eth0", "tx", "off"]))
         self.lab.node(node, "ovs-vsctl", "add-port", "br-ct", port)
 
+    def vswitchd_pids(self):
+        return vswitchd_pids(self.lab)
+
 
 class VirgaPods:
     """The same three names, as pods of the lab."""
@@ -129,3 +141,25 @@ class VirgaPods:
 
     def netns(self, name):
         return self.lab.netns(f"load/{name}")
+
+    def vswitchd_pids(self):
+        return vswitchd_pids(self.lab)
+
+    def set_rules(self, n):
+        set_rules(self.lab, n)
+
+    def check_open(self):
+        """Without rules the stranger gets through: what denies it later are the rules."""
+        self._expect_stranger("allowed")
+
+    def check_denied(self):
+        """The stranger gets through to no port of the server's."""
+        self._expect_stranger("denied")
+
+    def _expect_stranger(self, word):
+        server = netload.Server(self.lab.root, self.netns("server"), PORT, 2)
+        try:
+            require(self.lab, [("load/stranger", "load/server", f"{PORT + 1}/TCP", word),
+                               ("load/stranger", "load/server", f"{PORT}/UDP", word)])
+        finally:
+            server.stop()

@@ -1,4 +1,5 @@
-"""The OVN peer: northd, both databases and one chassis, on a switch of its own.
+"""The OVN peer: northd, both databases and one chassis, on a switch of its own (a second
+one: benchlib.ovn_pods).
 
 Policies are what OVN-Kubernetes makes of them: for each a port group of the selected
 pods, an address set of the peers and an ACL "allow-related" at priority 1001; one port
@@ -27,24 +28,30 @@ def _named(name):
     return ["named-uuid", name]
 
 
+def start_chassis(daemons, name, sb_socket, encap_ip):
+    """ovn-controller beside a switch that runs."""
+    daemons.vsctl("set", "open", ".", f"external_ids:system-id={name}",
+                  f"external_ids:ovn-remote=unix:{sb_socket}",
+                  "external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-csum=false",
+                  f"external_ids:ovn-encap-ip={encap_ip}",
+                  "external_ids:ovn-bridge-datapath-type=netdev")
+    daemons.start("ovn-controller", ["ovn-controller", f"unix:{daemons.rundir}/conf.sock"])
+    wait_until(lambda: "br-int" in daemons.vsctl("list-br"), 20, "OVN's bridge")
+
+
 class Ovn:
-    def __init__(self, ctx):
+    def __init__(self, ctx, encap_ip="127.0.0.1"):
         packages.ensure(ctx, "ovn-central", "ovn-host")
         self.ctx = ctx
         self.daemons = d = Daemons(ctx, "bench-ovn")
         ctx.defer(self.close)
         d.switch()
         self.nb_socket = d.database("ovnnb_db", f"{SCHEMAS}/ovn-nb.ovsschema")
-        sb_socket = d.database("ovnsb_db", f"{SCHEMAS}/ovn-sb.ovsschema")
+        self.sb_socket = d.database("ovnsb_db", f"{SCHEMAS}/ovn-sb.ovsschema")
         d.start("ovn-northd", ["ovn-northd", f"--ovnnb-db=unix:{self.nb_socket}",
-                               f"--ovnsb-db=unix:{sb_socket}"])
-        d.vsctl("set", "open", ".", "external_ids:system-id=bench",
-                f"external_ids:ovn-remote=unix:{sb_socket}",
-                "external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1",
-                "external_ids:ovn-bridge-datapath-type=netdev")
-        d.start("ovn-controller", ["ovn-controller", f"unix:{d.rundir}/conf.sock"])
+                               f"--ovnsb-db=unix:{self.sb_socket}"])
+        start_chassis(d, "bench", self.sb_socket, encap_ip)
         self.nb = Ovsdb(self.nb_socket, "OVN_Northbound")
-        wait_until(lambda: "br-int" in d.vsctl("list-br"), 20, "OVN's bridge")
         self.sync()
         self.ports = {}  # Pod's name to the UUID of its logical port.
         self.addresses = {}
@@ -76,12 +83,14 @@ class Ovn:
     def load(self, objects):
         """One switch with a port for every pod; those of the first node are real."""
         with self.ctx.step(f"ovn: {len(objects.pods):,} pods"):
-            self.nb.transact([{"op": "insert", "table": "Logical_Switch",
-                               "row": {"name": "apps"}}])
+            self.add_switch()
             for first in range(0, len(objects.pods), CHUNK):
                 self.add_pods(objects.pods[first:first + CHUNK])
             self._bind([p for p in objects.pods if p["spec"]["nodeName"] == objects.nodes[0]])
             self.sync()
+
+    def add_switch(self):
+        self.nb.transact([{"op": "insert", "table": "Logical_Switch", "row": {"name": "apps"}}])
 
     def add_pods(self, pods, more=()):
         names = [p["metadata"]["name"] for p in pods]
@@ -131,22 +140,25 @@ class Ovn:
             ports = ", ".join(str(x["port"]) for x in rule["ports"])
             isolated.update(subjects)
             operations += [
-                {"op": "insert", "table": "Address_Set",
-                 "row": {"name": f"as_{name}", "addresses": _set(peers)}},
-                self._acl(f"a{name}", 1001, "allow-related",
-                          f"outport == @pg_{name} && ip4.src == $as_{name} && "
-                          f"tcp && tcp.dst == {{{ports}}}"),
-                self._port_group(f"pg_{name}", subjects, [f"a{name}"])]
-        acls = [self._acl("deny", 1000, "drop", "outport == @pg_deny"),
-                self._acl("arp", 1001, "allow", "outport == @pg_deny && arp")]
-        return [*operations, *acls, self._port_group("pg_deny", isolated, ["deny", "arp"])]
+                self.address_set(f"as_{name}", peers),
+                self.acl(f"a{name}", 1001, "allow-related",
+                         f"outport == @pg_{name} && ip4.src == $as_{name} && "
+                         f"tcp && tcp.dst == {{{ports}}}"),
+                self.port_group(f"pg_{name}", subjects, [f"a{name}"])]
+        acls = [self.acl("deny", 1000, "drop", "outport == @pg_deny"),
+                self.acl("arp", 1001, "allow", "outport == @pg_deny && arp")]
+        return [*operations, *acls, self.port_group("pg_deny", isolated, ["deny", "arp"])]
 
-    def _acl(self, uuid_name, priority, action, match):
+    def address_set(self, name, addresses):
+        return {"op": "insert", "table": "Address_Set",
+                "row": {"name": name, "addresses": _set(addresses)}}
+
+    def acl(self, uuid_name, priority, action, match):
         return {"op": "insert", "table": "ACL", "uuid-name": uuid_name,
                 "row": {"priority": priority, "direction": "to-lport", "action": action,
                         "match": match}}
 
-    def _port_group(self, name, pods, acls):
+    def port_group(self, name, pods, acls):
         return {"op": "insert", "table": "Port_Group",
                 "row": {"name": name, "ports": _set(self.ports[n] for n in pods),
                         "acls": _set(map(_named, acls))}}
@@ -184,7 +196,7 @@ class Ovn:
         """Whether a first packet between two local pods arrives, by ofproto/trace."""
         ofport = self.daemons.vsctl("--bare", "--columns=ofport", "find", "interface",
                                     f"external_ids:iface-id={source}").strip()
-        macs = {name: self._mac(name) for name in (source, target)}
+        macs = {name: self.mac(name) for name in (source, target)}
         flow = (f"in_port={ofport},tcp,dl_src={macs[source]},dl_dst={macs[target]},"
                 f"nw_src={self.addresses[source]},nw_dst={self.addresses[target]},"
                 f"nw_ttl=64,tcp_src=40000,tcp_dst={port},tcp_flags=syn")
@@ -193,7 +205,7 @@ class Ovn:
         last = re.findall(r"^Datapath actions: (.*)$", text, re.M)[-1]
         return bool(re.search(r"(^|,)\d+$", last))
 
-    def _mac(self, name):
+    def mac(self, name):
         octets = self.addresses[name].split(".")
         return f"0a:58:0a:c8:{int(octets[2]):02x}:{int(octets[3]):02x}"
 
