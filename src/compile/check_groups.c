@@ -44,7 +44,8 @@ gather(const struct check *k, const char *name, struct sset *all, struct svec *o
     }
 }
 
-/* Whether all that the group lists exists, and nothing below lists itself. */
+/* Whether all that the group lists exists and is known, and nothing below lists
+ * itself. */
 static bool
 is_whole(const struct check *k, const char *name)
 {
@@ -56,6 +57,7 @@ is_whole(const struct check *k, const char *name)
     SSET_FOR_EACH (below, &all) {
         const struct policy_group *group = find_pods(k, below);
 
+        whole &= !group->unknown;
         for (size_t i = 0; i < group->n_groups; i++) {
             struct sset reached = SSET_INITIALIZER(&reached);
 
@@ -208,9 +210,9 @@ use_networks(struct check *k, const struct network_group *group, const char **tr
 {
     struct rec_set *rec = rec_set_create(0);
 
-    rec->prefixes = network_group_prefixes(group, &rec->n_prefixes);
+    rec->prefixes = group->unknown ? NULL : network_group_prefixes(group, &rec->n_prefixes);
     if (!rec->prefixes) {
-        *trouble = "too large";
+        *trouble = "unknown, or too large";
         record_destroy(&rec->r);
         return 0;
     }
@@ -280,7 +282,7 @@ check_group(struct check *k, const struct group_entry *group)
         size_t n;
         struct prefix *prefixes = network_group_prefixes(group->networks, &n);
 
-        right = prefixes != NULL;
+        right = prefixes != NULL && !group->networks->unknown;
         free(prefixes);
     }
     if (right != !group->trouble) {

@@ -223,6 +223,36 @@ test_unknown_groups_fail_closed(void **state)
     world_uninit(&w);
 }
 
+/* A slip of the pen makes a group larger than it was meant. */
+static void
+test_unknown_fields_fail_closed(void **state)
+{
+    struct world w;
+
+    reach_init(&w);
+    set_group(&w, "g", "'selectors': [" NS("x") "]");
+    set_group(&w, "odd", "'selectors': [{'namespaceSelector': {}, 'podSelecter': {}}]");
+    set_group(&w, "above", "'groups': ['odd']");
+    set_policy(&w, "p", "Admin", "g",
+               "'ingress': [{'action': 'Accept', 'from': [{'group': 'above'}], 'ports': "
+               "[{'port': 80}]}, {'action': 'Accept', 'from': [{'networkGroup': 'n'}], 'ports': "
+               "[{'port': 81}]}, {'action': 'Deny'}]");
+    world_set(&w, "{'apiVersion': 'virga.dev/v1alpha1', 'kind': 'NetworkGroup', 'metadata': "
+                  "{'name': 'n'}, 'spec': {'networks': [{'cidr': '0.0.0.0/0', 'excepts': []}]}}");
+    world_run(&w);
+    reach_assert(&w, IPPROTO_TCP, 80, "deny * x*, deny world x*");
+    reach_assert(&w, IPPROTO_TCP, 81, "deny * x*, deny world x*");
+    assert_string_equal(world_problem(&w, "PolicyGroup", "", "odd"), "GroupNotResolved");
+    assert_string_equal(world_problem(&w, "NetworkGroup", "", "n"), "UnknownField");
+    set_group(&w, "odd", "'selectors': [{'namespaceSelector': {}}]");
+    set_networks(&w, "n", "{'cidr': '0.0.0.0/0'}");
+    world_run(&w);
+    reach_assert(&w, IPPROTO_TCP, 80, "deny world x*");
+    reach_assert(&w, IPPROTO_TCP, 81, "");
+    assert_string_equal(world_problem(&w, "NetworkGroup", "", "n"), "none");
+    world_uninit(&w);
+}
+
 static void
 test_cycles_fail_closed(void **state)
 {
@@ -462,6 +492,7 @@ main(void)
         cmocka_unit_test(test_world_namespaces_and_pass),
         cmocka_unit_test(test_named_ports),
         cmocka_unit_test(test_unknown_groups_fail_closed),
+        cmocka_unit_test(test_unknown_fields_fail_closed),
         cmocka_unit_test(test_cycles_fail_closed),
         cmocka_unit_test(test_subject_in_doubt),
         cmocka_unit_test(test_dry_run_decides_nothing),

@@ -38,8 +38,18 @@ struct walk {
 };
 
 static void
+note_unknown(struct walk *w, const struct group_entry *group)
+{
+    w->trouble = xasprintf("%s of PolicyGroup \"%s\" is not known; correct it, or take it out",
+                           group->pods->unknown, group->name);
+}
+
+static void
 enter(struct walk *w, struct group_entry *group)
 {
+    if (!w->trouble && group->pods && group->pods->unknown) {
+        note_unknown(w, group);
+    }
     if (w->n >= w->allocated) {
         w->path = x2nrealloc(w->path, &w->allocated, sizeof *w->path);
     }

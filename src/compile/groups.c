@@ -308,7 +308,11 @@ update_networks(struct compile *c, struct group_entry *group)
     size_t n;
     struct prefix *prefixes = network_group_prefixes(group->networks, &n);
 
-    if (!prefixes) {
+    if (group->networks->unknown) {
+        free(prefixes);
+        drop_set(c, group);
+        return xasprintf("%s is not known; correct it, or take it out", group->networks->unknown);
+    } else if (!prefixes) {
         drop_set(c, group);
         return xasprintf("without its exceptions it comes to more than %d prefixes; split it",
                          GROUPS_MAX_PREFIXES);
@@ -342,13 +346,20 @@ text_differs(const char *a, const char *b)
     return a && b ? strcmp(a, b) != 0 : a != b;
 }
 
+static const char *
+reason_of(const struct group_entry *group)
+{
+    return group->kind == GROUP_OF_PODS ? "GroupNotResolved"
+           : group->networks->unknown   ? "UnknownField"
+                                        : "GroupTooLarge";
+}
+
 static void
 show_problem(struct compile *c, struct group_entry *group)
 {
     if (group->trouble && group_exists(group)) {
         problem_set(&c->problems, &group->problem, kind_words[group->kind], "", group->name,
-                    group->kind == GROUP_OF_PODS ? "GroupNotResolved" : "GroupTooLarge", "%s",
-                    group->trouble);
+                    reason_of(group), "%s", group->trouble);
     } else {
         problem_clear(&c->problems, &group->problem);
     }

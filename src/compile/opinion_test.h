@@ -204,7 +204,7 @@ opinion_group_is_whole(const struct world *w, const char *name, size_t depth)
 {
     size_t at = world_find_policy_group(w, name);
 
-    if (!depth || at == w->n_policy_groups) {
+    if (!depth || at == w->n_policy_groups || w->policy_groups[at]->unknown) {
         return false;
     }
     for (size_t i = 0; i < w->policy_groups[at]->n_groups; i++) {
@@ -242,8 +242,12 @@ opinion_is_doubtful(const struct world *w, const struct ordered_peer *peer)
     if (peer->kind == ORDERED_PEER_GROUP) {
         return !opinion_group_is_whole(w, peer->name, w->n_policy_groups);
     }
-    return peer->kind == ORDERED_PEER_NETWORK_GROUP
-           && world_find_network_group(w, peer->name) == w->n_network_groups;
+    if (peer->kind != ORDERED_PEER_NETWORK_GROUP) {
+        return false;
+    }
+
+    size_t at = world_find_network_group(w, peer->name);
+    return at == w->n_network_groups || w->network_groups[at]->unknown;
 }
 
 static inline bool

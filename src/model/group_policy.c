@@ -34,26 +34,22 @@ fail_closed(struct ordered_rule *rule, const struct json_field *f)
     }
 }
 
-/* What a newer version may have added to narrow the rule. */
+/* 'path' is of what a newer version may have added to narrow the rule; NULL:
+ * there is nothing. */
+static void
+take_unknown(struct ordered_rule *rule, char *path)
+{
+    if (path && !rule->fail_closed) {
+        rule->fail_closed = xasprintf("%s is not known", path);
+    }
+    free(path);
+}
+
 static void
 unknown_members_check(struct ordered_rule *rule, const struct json_field *f,
                       const char *const *known, size_t n)
 {
-    const char *key;
-    json_t *value;
-
-    json_object_foreach ((json_t *) f->value, key, value) {
-        bool is_known = json_is_null(value);
-
-        for (size_t i = 0; i < n; i++) {
-            is_known |= !strcmp(key, known[i]);
-        }
-        if (!is_known) {
-            struct json_field member = json_field_member(f, key);
-
-            fail_closed(rule, &member);
-        }
-    }
+    take_unknown(rule, schema_unknown_member(f, known, n));
 }
 
 static struct rule_flags
@@ -102,6 +98,7 @@ peer_decode(struct rule_decode *d, const struct json_field *f, struct ordered_pe
     } else if (!strcmp(member.name, "namespaces")) {
         peer->kind = ORDERED_PEER_PODS;
         label_selector_decode(&member, &peer->namespaces);
+        take_unknown(d->rule, schema_unknown_in_selector(&member));
     } else if (!strcmp(member.name, "world")) {
         world_decode(&member, peer);
     } else {

@@ -180,7 +180,8 @@ test_unknown_parts_fail_closed(void **state)
     struct ordered_policy *policy = good(
         "'ingress': [{'action': 'Accept', 'from': [{'galaxy': {}}]},"
         "            {'action': 'Accept', 'ports': [{'port': 1, 'when': 'night'}]},"
-        "            {'action': 'Deny', 'until': 'noon'}, {'action': 'Accept', 'until': null}]");
+        "            {'action': 'Deny', 'until': 'noon'}, {'action': 'Accept', 'until': null},"
+        "            {'action': 'Accept', 'from': [{'namespaces': {'labels': {}}}]}]");
 
     assert_string_equal(policy->ingress[0].fail_closed,
                         "spec.ingress[0].from[0].galaxy is not known");
@@ -188,6 +189,8 @@ test_unknown_parts_fail_closed(void **state)
                         "spec.ingress[1].ports[0].when is not known");
     assert_string_equal(policy->ingress[2].fail_closed, "spec.ingress[2].until is not known");
     assert_null(policy->ingress[3].fail_closed);
+    assert_string_equal(policy->ingress[4].fail_closed,
+                        "spec.ingress[4].from[0].namespaces.labels is not known");
     ordered_policy_destroy(policy);
 }
 

@@ -48,6 +48,7 @@ struct policy_group {
     size_t n_pods;
     char **groups; /* Names of PolicyGroups. */
     size_t n_groups;
+    char *unknown; /* The path of a field that is not known, or NULL. */
 };
 
 struct group_network {
@@ -60,6 +61,7 @@ struct network_group {
     struct object_meta meta;
     struct group_network *networks;
     size_t n_networks;
+    char *unknown; /* As in struct policy_group. */
 };
 
 /* Each returns a new object, or NULL with at least one error added. */

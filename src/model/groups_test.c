@@ -103,6 +103,30 @@ test_a_selector_selects(void **state)
 }
 
 static void
+assert_unknown_of_group(const char *spec, const char *expected)
+{
+    struct policy_group *group = good_group(spec);
+
+    assert_string_equal(group->unknown, expected);
+    policy_group_destroy(group);
+}
+
+static void
+test_unknown_fields_are_said(void **state)
+{
+    assert_unknown_of_group("{'selectors': [{'namespaceSelector': {}, 'podSelecter': {}}]}",
+                            "spec.selectors[0].podSelecter");
+    assert_unknown_of_group("{'selectors': [{'podSelector': {'matchLabel': {}}}], 'but': []}",
+                            "spec.but");
+    assert_unknown_of_group("{'selectors': [{'podSelector': {'matchLabel': {}}}]}",
+                            "spec.selectors[0].podSelector.matchLabel");
+
+    struct network_group *networks = good_networks("[{'cidr': '10.0.0.0/8', 'excepts': []}]");
+    assert_string_equal(networks->unknown, "spec.networks[0].excepts");
+    network_group_destroy(networks);
+}
+
+static void
 test_names_are_of_pods(void **state)
 {
     bad_group("{'names': ['web-0', 'shop/web-0', 'shop/web-0', 7]}",
@@ -209,6 +233,7 @@ main(void)
         cmocka_unit_test(test_a_group_may_list_nothing),
         cmocka_unit_test(test_a_group_has_a_spec_and_no_namespace),
         cmocka_unit_test(test_a_selector_selects),
+        cmocka_unit_test(test_unknown_fields_are_said),
         cmocka_unit_test(test_names_are_of_pods),
         cmocka_unit_test(test_groups_are_names),
         cmocka_unit_test(test_addresses_are_a_union),

@@ -66,17 +66,31 @@ network_decode(struct schema_rules *rules, const struct json_field *f,
 }
 
 static void
+take_unknown(struct network_group *group, char *path)
+{
+    if (group->unknown) {
+        free(path);
+    } else {
+        group->unknown = path;
+    }
+}
+
+static void
 networks_decode(struct schema_rules *rules, const struct json_field *spec,
                 struct network_group *group)
 {
+    static const char *const known[] = { "networks" };
+    static const char *const of_network[] = { "cidr", "except" };
     struct json_field list = json_field_member(spec, "networks");
 
+    take_unknown(group, schema_unknown_member(spec, known, ARRAY_SIZE(known)));
     group->n_networks = schema_list(&list, 0, GROUPS_MAX_NETWORKS);
     group->networks = xcalloc(group->n_networks + 1, sizeof *group->networks);
     for (size_t i = 0; i < group->n_networks; i++) {
         struct json_field element = json_field_element(&list, i);
 
         network_decode(rules, &element, &group->networks[i]);
+        take_unknown(group, schema_unknown_member(&element, of_network, ARRAY_SIZE(of_network)));
     }
 }
 
@@ -111,6 +125,7 @@ network_group_destroy(struct network_group *group)
             free(group->networks[i].excepts);
         }
         free(group->networks);
+        free(group->unknown);
         free(group);
     }
 }

@@ -213,6 +213,21 @@ domains_decode(const struct json_field *f, struct ordered_peer *peer)
 
 /* Peers. */
 
+/* A selector that is not read as it was written. */
+static void
+unknown_check(struct ordered_decode *d, const struct json_field *member)
+{
+    char *path = !strcmp(member->name, "pods")         ? schema_unknown_in_pods(member)
+                 : !strcmp(member->name, "namespaces") ? schema_unknown_in_selector(member)
+                 : !strcmp(member->name, "nodes")      ? schema_unknown_in_selector(member)
+                                                       : NULL;
+
+    if (path && !d->rule->fail_closed) {
+        d->rule->fail_closed = xasprintf("%s is not known", path);
+    }
+    free(path);
+}
+
 /* What only a destination can be. */
 static bool
 destination_decode(struct ordered_decode *d, const struct json_field *member,
@@ -245,9 +260,13 @@ peer_decode(struct ordered_decode *d, const struct json_field *f, bool egress,
 
     if (!f->value) {
         schema_required(f);
-    } else if (schema_one_member(f, &member) && !selection_decode(d, &member, peer)
-               && !(egress && destination_decode(d, &member, peer))) {
-        ordered_fail_closed(d, &member, "is not known");
+    } else if (schema_one_member(f, &member)) {
+        if (selection_decode(d, &member, peer)
+            || (egress && destination_decode(d, &member, peer))) {
+            unknown_check(d, &member);
+        } else {
+            ordered_fail_closed(d, &member, "is not known");
+        }
     }
 }
 

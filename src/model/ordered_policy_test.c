@@ -439,6 +439,17 @@ test_unknown_fails_closed(void **state)
     assert_doubt(POLICY_KIND_CLUSTER, "egress",
                  "{'action': 'Pass', 'to': [{'domainNames': ['a.example']}]}",
                  "spec.egress[0].to[0].domainNames can be used in Accept rules only");
+    assert_doubt(POLICY_KIND_CLUSTER, "ingress",
+                 "{'action': 'Accept', 'from': [{'namespaces': {'matchLabel': {'a': 'b'}}}]}",
+                 "spec.ingress[0].from[0].namespaces.matchLabel is not known");
+    assert_doubt(POLICY_KIND_CLUSTER, "ingress",
+                 "{'action': 'Accept', 'from': [{'pods': {'podSelector': {}, 'namespaceSelecter': "
+                 "{'matchLabels': {'a': 'b'}}}}]}",
+                 "spec.ingress[0].from[0].pods.namespaceSelecter is not known");
+    assert_doubt(POLICY_KIND_CLUSTER, "egress",
+                 "{'action': 'Accept', 'to': [{'nodes': {'matchExpressions': [{'key': 'a', "
+                 "'operator': 'Exists', 'value': 'b'}]}}]}",
+                 "spec.egress[0].to[0].nodes.matchExpressions[0].value is not known");
     assert_doubt(POLICY_KIND_BASELINE, "egress",
                  "{'action': 'Allow', 'to': [{'domainNames': ['a.example']}]}",
                  "spec.egress[0].to[0].domainNames is not known");

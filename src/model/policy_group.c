@@ -24,6 +24,16 @@ selector_decode(const struct json_field *f, struct group_selector *s)
 }
 
 static void
+take_unknown(struct policy_group *group, char *path)
+{
+    if (group->unknown) {
+        free(path);
+    } else {
+        group->unknown = path;
+    }
+}
+
+static void
 selectors_decode(const struct json_field *spec, struct policy_group *group)
 {
     struct json_field list = json_field_member(spec, "selectors");
@@ -34,6 +44,7 @@ selectors_decode(const struct json_field *spec, struct policy_group *group)
         struct json_field element = json_field_element(&list, i);
 
         selector_decode(&element, &group->selectors[i]);
+        take_unknown(group, schema_unknown_in_pods(&element));
     }
 }
 
@@ -103,6 +114,7 @@ group_name_decode(const struct json_field *f)
 struct policy_group *
 policy_group_decode(const json_t *json, struct field_errors *errors)
 {
+    static const char *const known[] = { "selectors", "names", "groups" };
     struct json_field object = json_field_root(json, errors);
     struct json_field spec = json_field_member(&object, "spec");
     struct policy_group *group = xzalloc(sizeof *group);
@@ -111,6 +123,7 @@ policy_group_decode(const json_t *json, struct field_errors *errors)
     object_meta_decode(&object, false, name_subdomain_check, &group->meta);
 
     if (schema_required(&spec) && json_field_is_object(&spec)) {
+        take_unknown(group, schema_unknown_member(&spec, known, ARRAY_SIZE(known)));
         selectors_decode(&spec, group);
         pods_decode(&spec, group);
         groups_decode(&spec, group);
@@ -143,5 +156,6 @@ policy_group_destroy(struct policy_group *group)
     free(group->selectors);
     free(group->pods);
     free(group->groups);
+    free(group->unknown);
     free(group);
 }

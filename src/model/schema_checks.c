@@ -162,6 +162,59 @@ schema_set_of_strings(const struct json_field *list, size_t n)
     }
 }
 
+/* What is not known. */
+
+char *
+schema_unknown_member(const struct json_field *f, const char *const *known, size_t n)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (CONST_CAST(json_t *, f->value), key, value) {
+        bool is_known = json_is_null(value);
+
+        for (size_t i = 0; i < n; i++) {
+            is_known |= !strcmp(key, known[i]);
+        }
+        if (!is_known) {
+            struct json_field member = json_field_member(f, key);
+
+            return json_field_path(&member);
+        }
+    }
+    return NULL;
+}
+
+char *
+schema_unknown_in_selector(const struct json_field *f)
+{
+    static const char *const known[] = { "matchLabels", "matchExpressions" };
+    static const char *const of_expression[] = { "key", "operator", "values" };
+    struct json_field expressions = json_field_member(f, "matchExpressions");
+    char *path = schema_unknown_member(f, known, ARRAY_SIZE(known));
+
+    for (size_t i = 0; !path && i < json_array_size(expressions.value); i++) {
+        struct json_field element = json_field_element(&expressions, i);
+
+        path = schema_unknown_member(&element, of_expression, ARRAY_SIZE(of_expression));
+    }
+    return path;
+}
+
+char *
+schema_unknown_in_pods(const struct json_field *f)
+{
+    static const char *const known[] = { "namespaceSelector", "podSelector" };
+    char *path = schema_unknown_member(f, known, ARRAY_SIZE(known));
+
+    for (size_t i = 0; !path && i < ARRAY_SIZE(known); i++) {
+        struct json_field selector = json_field_member(f, known[i]);
+
+        path = schema_unknown_in_selector(&selector);
+    }
+    return path;
+}
+
 /* Rules. */
 
 void

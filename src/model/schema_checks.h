@@ -37,6 +37,16 @@ void schema_some_member(const struct json_field *, bool has_some);
  * before. */
 void schema_set_of_strings(const struct json_field *list, size_t n);
 
+/* Fields that are none, since a newer version may mean a restriction by them,
+ * and a slip of the pen leaves one out: each returns the path of the first, a
+ * new string, or NULL. */
+/* Of an object whose fields are those of 'known'. */
+char *schema_unknown_member(const struct json_field *, const char *const *known, size_t n);
+/* In a LabelSelector. */
+char *schema_unknown_in_selector(const struct json_field *);
+/* In {namespaceSelector, podSelector}. */
+char *schema_unknown_in_pods(const struct json_field *);
+
 /* Rules in CEL that were broken. */
 struct schema_rules {
     struct field_errors *errors; /* Where they go in the end. */
