@@ -84,6 +84,7 @@ config_uninit(struct gateway_config *c)
     free(CONST_CAST(struct in6_addr *, c->sources));
     free(CONST_CAST(struct prefix *, c->subnets));
     free(CONST_CAST(struct in6_addr *, c->nodes));
+    free(CONST_CAST(struct in6_addr *, c->own));
 }
 
 void
@@ -110,7 +111,8 @@ config_equal(const struct gateway_config *a, const struct gateway_config *b)
 {
     return arrays_equal(a->sources, a->n_sources, b->sources, b->n_sources, sizeof *a->sources)
            && arrays_equal(a->subnets, a->n_subnets, b->subnets, b->n_subnets, sizeof *a->subnets)
-           && arrays_equal(a->nodes, a->n_nodes, b->nodes, b->n_nodes, sizeof *a->nodes);
+           && arrays_equal(a->nodes, a->n_nodes, b->nodes, b->n_nodes, sizeof *a->nodes)
+           && arrays_equal(a->own, a->n_own, b->own, b->n_own, sizeof *a->own);
 }
 
 void
@@ -124,6 +126,7 @@ gateway_set_config(struct gateway *gw, const struct gateway_config *c)
     gw->config.sources = xmemdup(c->sources, c->n_sources * sizeof *c->sources);
     gw->config.subnets = xmemdup(c->subnets, c->n_subnets * sizeof *c->subnets);
     gw->config.nodes = xmemdup(c->nodes, c->n_nodes * sizeof *c->nodes);
+    gw->config.own = xmemdup(c->own, c->n_own * sizeof *c->own);
     gw->configured = true;
     gw->due = true;
     gw->nft_due = true;
@@ -167,14 +170,14 @@ put_subnets(struct ds *s, const struct gateway_config *c, bool ip4)
 }
 
 static void
-put_nodes(struct ds *s, const struct gateway_config *c, bool ip4)
+put_addresses(struct ds *s, const char *name, const struct in6_addr *addrs, size_t n, bool ip4)
 {
-    ds_put_format(s, "\tset nodes {\n\t\ttype %s\n", ip4 ? "ipv4_addr" : "ipv6_addr");
+    ds_put_format(s, "\tset %s {\n\t\ttype %s\n", name, ip4 ? "ipv4_addr" : "ipv6_addr");
     const char *separator = "\t\telements = { ";
-    for (size_t i = 0; i < c->n_nodes; i++) {
-        if (addr_is_ip4(&c->nodes[i]) == ip4) {
+    for (size_t i = 0; i < n; i++) {
+        if (addr_is_ip4(&addrs[i]) == ip4) {
             ds_put_cstr(s, separator);
-            addr_format(&c->nodes[i], s);
+            addr_format(&addrs[i], s);
             separator = ", ";
         }
     }
@@ -183,7 +186,11 @@ put_nodes(struct ds *s, const struct gateway_config *c, bool ip4)
 
 /* Other nodes believe VXLAN packets from this node's address, which masquerade
  * gives to pods: so no pod sends any through the host.  In the forward hook a
- * fragmented packet is whole, since masquerade tracks connections. */
+ * fragmented packet is whole, since masquerade tracks connections.
+ *
+ * To its own pods the node may speak whatever policy says, and it is known by its
+ * addresses.  What it says itself is not forwarded; with IPv6 the kernel forwards
+ * what others say from them. */
 static void
 put_table(struct ds *s, const char *ifname, const struct gateway_config *c, bool ip4)
 {
@@ -191,7 +198,8 @@ put_table(struct ds *s, const char *ifname, const struct gateway_config *c, bool
 
     ds_put_format(s, "table %s virga {\n", ip);
     put_subnets(s, c, ip4);
-    put_nodes(s, c, ip4);
+    put_addresses(s, "nodes", c->nodes, c->n_nodes, ip4);
+    put_addresses(s, "own", c->own, c->n_own, ip4);
     ds_put_format(s,
                   "\tchain postrouting {\n"
                   "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
@@ -201,8 +209,9 @@ put_table(struct ds *s, const char *ifname, const struct gateway_config *c, bool
                   "\tchain forward {\n"
                   "\t\ttype filter hook forward priority filter; policy accept;\n"
                   "\t\tiifname \"%s\" %s saddr @pods udp dport %d counter drop\n"
+                  "\t\toifname \"%s\" %s saddr @own counter drop\n"
                   "\t}\n}\n",
-                  ifname, ip, ip, ip, ifname, ip, c->tunnel_udp_port);
+                  ifname, ip, ip, ip, ifname, ip, c->tunnel_udp_port, ifname, ip);
 }
 
 static bool

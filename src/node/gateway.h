@@ -24,6 +24,8 @@ struct gateway_config {
     size_t n_subnets;
     const struct in6_addr *nodes; /* Addresses of all nodes: reached through the tunnel. */
     size_t n_nodes;
+    const struct in6_addr *own; /* Those of this node: nobody else sends from them. */
+    size_t n_own;
     uint16_t tunnel_udp_port; /* Of VXLAN: pods may not send to it outside the cluster. */
 };
 

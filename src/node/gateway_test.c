@@ -23,11 +23,14 @@ test_commands(void **state)
                                 prefix("2001:db8::/32") };
     struct in6_addr nodes[] = { prefix("172.30.0.1").addr, prefix("172.30.0.2").addr,
                                 prefix("fd00::1").addr };
+    struct in6_addr own[] = { prefix("172.30.0.1").addr, prefix("fd00::7").addr };
     struct gateway_config c = {
         .subnets = subnets,
         .n_subnets = 3,
         .nodes = nodes,
         .n_nodes = 3,
+        .own = own,
+        .n_own = 2,
         .tunnel_udp_port = 4789,
     };
     char *text = gateway_nft_commands("virga0", &c);
@@ -47,6 +50,11 @@ test_commands(void **state)
                                  "ip6 daddr != @nodes counter masquerade"));
     assert_non_null(
         strstr(text, "iifname \"virga0\" ip6 saddr @pods udp dport 4789 counter drop"));
+    /* Nobody else speaks to pods with the node's own addresses. */
+    assert_non_null(strstr(text, "set own {\n\t\ttype ipv4_addr\n\t\telements = { 172.30.0.1 }"));
+    assert_non_null(strstr(text, "set own {\n\t\ttype ipv6_addr\n\t\telements = { fd00::7 }"));
+    assert_non_null(strstr(text, "oifname \"virga0\" ip saddr @own counter drop"));
+    assert_non_null(strstr(text, "oifname \"virga0\" ip6 saddr @own counter drop"));
     free(text);
 }
 

@@ -7,7 +7,7 @@ from e2elib.harness import Lab, allowed, cluster, denied
 from e2elib.objects import block_peer, namespace, pod, pods_peer, policy, rule
 from e2elib.runner import check, equal, test
 from e2elib.wire import Connection, Ear, send_frames
-from lablib.parts import node_ip6
+from lablib.parts import node_ip6, vtep
 
 from datapath_tests import drops, ethernet
 from revocation_tests import expect_cut, unharmed
@@ -275,6 +275,28 @@ def ip6_pods_address_does_not_come_in_from_the_world(lab):
         expect6(lab, allowed((B, A, "80/UDP")))
     equal(len(ear.heard(sport=7100)), 0, "lies that arrived")
     equal(drops(lab, "spoofed") - before, 2, "lies that were counted")
+
+
+@test
+def ip6_nodes_own_address_does_not_come_in_from_the_world(lab):
+    """A node may always speak to its own pods; who only says so is the world."""
+    from scapy.all import IP, UDP, Ether, IPv6
+    stage(lab, policy("d/in", {"app": "a"}, ingress=[]))
+    with Ear(lab.inst.netns("world"), "eth0") as ear:
+        expect6(lab, denied(("world", A, "80/UDP")))
+        lab.expect(denied(("world", A, "80/UDP")))
+    ways = {family: next(f for f in ear.frames if f.outgoing and f.dport == 80
+                         and (":" in f.dst) == (family == 6)) for family in (4, 6)}
+    ethers = {family: Ether(src=f.src_mac, dst=f.data[0:6].hex(":"))
+              for family, f in ways.items()}
+    with Ear(lab.netns(A), "eth0") as ear:
+        send_frames(lab.inst.netns("world"), [
+            bytes(ethers[6] / IPv6(src=node_ip6("node-1"), dst=lab.ip(A, 6))
+                  / UDP(sport=7101, dport=80) / b"lie"),
+            bytes(ethers[4] / IP(src=vtep("node-1"), dst=lab.ip(A, 4))
+                  / UDP(sport=7102, dport=80) / b"lie")])
+        expect6(lab, allowed(("node-1", A, "80/UDP")))
+    equal([f.sport for f in ear.heard() if f.sport in (7101, 7102)], [], "lies that arrived")
 
 
 @test

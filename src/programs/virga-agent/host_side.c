@@ -75,21 +75,29 @@ all_subnets(const struct records *records, const struct compile_config *cluster,
     return all;
 }
 
-/* What the host speaks to pods with: the VTEP, and the node's first IPv6 address
- * that the others know. */
-static size_t
-choose_sources(const struct records *records, const char *own, const struct in6_addr *vtep,
-               struct in6_addr sources[2])
+static const struct rec_node *
+find_node(const struct records *records, const char *name)
 {
-    size_t n = 0;
-    sources[n++] = *vtep;
     const struct record *r;
     for (r = records_first(records, RECORD_NODE); r; r = records_next(records, r)) {
         const struct rec_node *node = (const struct rec_node *) r;
-        for (size_t i = 0; !strcmp(node->name, own) && i < node->n_addresses && n < 2; i++) {
-            if (!addr_is_ip4(&node->addresses[i])) {
-                sources[n++] = node->addresses[i];
-            }
+        if (!strcmp(node->name, name)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* What the host speaks to pods with: the VTEP, and the node's first IPv6 address
+ * that the others know. */
+static size_t
+choose_sources(const struct rec_node *own, const struct in6_addr *vtep, struct in6_addr sources[2])
+{
+    size_t n = 0;
+    sources[n++] = *vtep;
+    for (size_t i = 0; own && i < own->n_addresses && n < 2; i++) {
+        if (!addr_is_ip4(&own->addresses[i])) {
+            sources[n++] = own->addresses[i];
         }
     }
     return n;
@@ -102,7 +110,10 @@ host_side_configure(struct gateway *gateway, const struct records *records,
 {
     struct in6_addr sources[2];
     struct gateway_config config = { .sources = sources, .tunnel_udp_port = tunnel_udp_port };
-    config.n_sources = choose_sources(records, node, vtep, sources);
+    const struct rec_node *own = find_node(records, node);
+    config.n_sources = choose_sources(own, vtep, sources);
+    config.own = own ? own->addresses : NULL;
+    config.n_own = own ? own->n_addresses : 0;
     struct prefix *subnets = all_subnets(records, cluster, &config.n_subnets);
     struct in6_addr *nodes = all_node_addresses(records, &config.n_nodes);
     config.subnets = subnets;
