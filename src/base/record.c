@@ -172,6 +172,20 @@ rule_equal(const struct rec_rule *a, const struct rec_rule *b)
 }
 
 bool
+rule_close(const struct rec_rule *rule, struct rec_rule *closed)
+{
+    if (rule->action == RULE_ALLOW || rule->dry_run) {
+        return false;
+    }
+    *closed = *rule;
+    if (!rule_isolates(rule)) {
+        closed->action = RULE_DENY;
+        closed->any_peer = closed->any_port = true;
+    }
+    return true;
+}
+
+bool
 record_equal(const struct record *a, const struct record *b)
 {
     if (a->kind != b->kind || a->key != b->key) {

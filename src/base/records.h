@@ -207,6 +207,12 @@ rule_passes(const struct rec_rule *r)
     return r->tier != TIER_NETWORKPOLICY && r->action == RULE_PASS;
 }
 
+/* What a rule says on a node for which its policy is too large: the policy fails
+ * closed there.  What it allows is not there, what it does not allow holds for
+ * every peer and port, and isolation stays.  False if nothing is left; else
+ * 'closed' shares what 'rule' points to. */
+bool rule_close(const struct rec_rule *rule, struct rec_rule *closed);
+
 /* A set of records with a change log. */
 struct records;
 struct records *records_create(void);

@@ -12,6 +12,7 @@
 #include "base/records.h"
 
 struct learned;
+struct number_set;
 
 /* A packet that starts a connection. */
 struct evaluate_tuple {
@@ -34,6 +35,10 @@ struct evaluate *evaluate_create(const struct records *);
 /* The same with the addresses that this node has learned for domains; NULL:
  * none are known, so a set holds nobody by its domains. */
 struct evaluate *evaluate_create_learned(const struct records *, const struct learned *);
+/* The same where the rules with the ids 'closed' (NULL: none) are what rule_close()
+ * leaves of them. */
+struct evaluate *evaluate_create_closed(const struct records *, const struct learned *,
+                                        const struct number_set *closed);
 void evaluate_destroy(struct evaluate *);
 struct evaluate_verdict evaluate(const struct evaluate *, const struct evaluate_tuple *);
 

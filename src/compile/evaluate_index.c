@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/learned.h"
+#include "base/number_set.h"
 #include "hash.h"
 #include "util.h"
 
@@ -268,13 +269,24 @@ brief_of(const struct rec_rule *rule)
 }
 
 static void
-index_rules(struct evaluate *e, const struct records *records)
+add_rule(struct evaluate *e, const struct rec_rule *rule, bool closed)
+{
+    if (!closed) {
+        e->rules[e->n_rules++] = rule;
+    } else if (rule_close(rule, &e->closed[e->n_closed])) {
+        e->rules[e->n_rules++] = &e->closed[e->n_closed++];
+    }
+}
+
+static void
+index_rules(struct evaluate *e, const struct records *records, const struct number_set *closed)
 {
     const struct record *r;
 
     e->rules = xmalloc((records_count(records, RECORD_RULE) + 1) * sizeof *e->rules);
+    e->closed = closed ? xcalloc(hmap_count(&closed->numbers) + 1, sizeof *e->closed) : NULL;
     for (r = records_first(records, RECORD_RULE); r; r = records_next(records, r)) {
-        e->rules[e->n_rules++] = (const struct rec_rule *) r;
+        add_rule(e, (const struct rec_rule *) r, closed && number_set_has(closed, r->key));
     }
     qsort(e->rules, e->n_rules, sizeof *e->rules, compare_rules);
     e->briefs = xmalloc((e->n_rules + 1) * sizeof *e->briefs);
@@ -408,7 +420,8 @@ index_addresses(struct evaluate *e, const struct records *records)
 /* The whole. */
 
 struct evaluate *
-evaluate_create_learned(const struct records *records, const struct learned *learned)
+evaluate_create_closed(const struct records *records, const struct learned *learned,
+                       const struct number_set *closed)
 {
     struct evaluate *e = xzalloc(sizeof *e);
 
@@ -420,10 +433,16 @@ evaluate_create_learned(const struct records *records, const struct learned *lea
     hmap_init(&e->owners);
     hmap_init(&e->by_prefix.hmap);
     hmap_init(&e->by_learned.hmap);
-    index_rules(e, records);
+    index_rules(e, records, closed);
     index_sets(e, records, learned);
     index_addresses(e, records);
     return e;
+}
+
+struct evaluate *
+evaluate_create_learned(const struct records *records, const struct learned *learned)
+{
+    return evaluate_create_closed(records, learned, NULL);
 }
 
 struct evaluate *
@@ -491,5 +510,6 @@ evaluate_destroy(struct evaluate *e)
     holdings_uninit(&e->by_learned);
     free(e->rules);
     free(e->briefs);
+    free(e->closed);
     free(e);
 }

@@ -100,6 +100,8 @@ struct evaluate {
     size_t n_rules;
     uint32_t tier_end[N_RULE_TIERS]; /* Position after the tier's last rule. */
     bool any_dry_run;
+    struct rec_rule *closed; /* Some of 'rules': what rule_close() left. */
+    size_t n_closed;
     struct hmap buckets;
     struct hmap subjects;
     struct hmap peer_sets;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/number_set.h"
 #include "base/test.h"
 #include "openvswitch/dynamic-string.h"
 
@@ -221,6 +222,37 @@ test_paths_that_no_policy_decides(void **state)
     assert_int_equal(paths[RULE_INGRESS].reason, EVALUATE_SELF);
 }
 
+static void
+test_closed_rules(void **state)
+{
+    struct fixture *f = *state;
+    struct number_set closed;
+    char *error = records_parse(
+        "rule 30 egress tier=admin priority=1 rank=10 action=allow vni=0 subject=1 peers=any"
+        " ports=any policy=ClusterNetworkPolicy//big index=0\n"
+        "rule 31 egress tier=admin priority=1 rank=20 action=pass vni=0 subject=2"
+        " peers=198.51.100.1/32 ports=tcp:80 policy=ClusterNetworkPolicy//big index=1\n"
+        "rule 32 egress tier=admin priority=1 rank=30 action=deny vni=0 subject=1 peers=any"
+        " ports=any policy=ClusterNetworkPolicy//big index=2 flags=dry-run\n",
+        f->records);
+
+    assert_null(error);
+    number_set_init(&closed);
+    for (uint32_t id = 1; id < 40; id++) {
+        if (id != 3) {
+            number_set_add(&closed, id);
+        }
+    }
+    evaluate_destroy(f->evaluate);
+    f->evaluate = evaluate_create_closed(f->records, NULL, &closed);
+    number_set_uninit(&closed);
+    /* What is allowed is not there, isolation is, and so is all of other policies. */
+    assert_verdict(state, "192.0.2.1", "10.128.0.2", IPPROTO_TCP, 6379, false, 0, 1);
+    assert_verdict(state, "10.128.0.2", "10.128.1.2", IPPROTO_TCP, 80, true, 0, 0);
+    /* What passes denies, whoever the peer is. */
+    assert_verdict(state, "10.128.0.3", "10.128.0.2", IPPROTO_UDP, 53, false, 31, 3);
+}
+
 int
 main(void)
 {
@@ -233,6 +265,7 @@ main(void)
         TEST(test_self_and_strangers),
         TEST(test_rules_stay_in_their_network),
         TEST(test_tiers),
+        TEST(test_closed_rules),
         TEST(test_paths_that_no_policy_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ struct address {
 struct revocation {
     const struct records *records;
     const struct learned *learned;
+    const struct number_set *closed;
     /* Made for the first connection that is judged: most zones that a change
      * concerns have none, and this is an index of all that there is. */
     struct evaluate *evaluate;
@@ -109,12 +110,18 @@ revocation_destroy(struct revocation *rev)
     free(rev);
 }
 
+void
+revocation_set_closed(struct revocation *rev, const struct number_set *closed)
+{
+    rev->closed = closed;
+}
+
 static const struct evaluate *
 evaluator(const struct revocation *rev_)
 {
     struct revocation *rev = CONST_CAST(struct revocation *, rev_);
     if (!rev->evaluate) {
-        rev->evaluate = evaluate_create_learned(rev->records, rev->learned);
+        rev->evaluate = evaluate_create_closed(rev->records, rev->learned, rev->closed);
     }
     return rev->evaluate;
 }
@@ -355,7 +362,7 @@ look_again(const struct revocation *rev, struct suppositions *suppositions,
 {
     struct learned *learned = learn_suppositions(suppositions);
     struct revocation again = *rev;
-    again.evaluate = evaluate_create_learned(rev->records, learned);
+    again.evaluate = evaluate_create_closed(rev->records, learned, rev->closed);
     for (size_t i = 0; i < doubtful->n; i++) {
         const struct revocation_cut *cut = &doubtful->a[i];
         if (!is_kept_by_domains(&again, &cut->entry)) {

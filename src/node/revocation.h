@@ -20,6 +20,7 @@ enum revocation_verdict {
 };
 
 struct learned;
+struct number_set;
 
 /* 'records' and 'learned' (addresses of domain names; NULL: none) must outlive this
  * and not change; 'node_name' is this node.  In a cluster that has no record of
@@ -27,6 +28,10 @@ struct learned;
 struct revocation *revocation_create(const struct records *records, const struct learned *learned,
                                      const char *node_name);
 void revocation_destroy(struct revocation *);
+
+/* Says which rules this node enforces as rule_close() leaves them, by their ids; before
+ * anything is judged.  It must outlive this and not change. */
+void revocation_set_closed(struct revocation *, const struct number_set *closed);
 
 /* Says that 'address' was another endpoint's when connections of it that are
  * tracked now may have begun. */

@@ -383,28 +383,15 @@ carry_sizes(struct lower *l, const struct records *records)
 
 /* Lowering what is marked. */
 
-/* A rule of a policy that is too large: what it allows is not there, what it
- * does not allow holds for everything. */
-static void
-lower_closed(struct lower *l, const struct flow_sink *sink, const struct rec_rule *rule)
-{
-    struct rec_rule closed = *rule;
-
-    if (rule->action == RULE_ALLOW || rule->dry_run) {
-        return;
-    }
-    if (rule->action != RULE_ISOLATE) {
-        closed.action = RULE_DENY;
-        closed.any_peer = closed.any_port = true;
-    }
-    lower_rule(&l->ctx, sink, &closed);
-}
-
 static void
 lower_rule_of_policy(struct lower *l, const struct flow_sink *sink, const struct rec_rule *rule)
 {
+    struct rec_rule closed;
+
     if (policy_sizes_exceeds(l->ctx.sizes, rule->r.key)) {
-        lower_closed(l, sink, rule);
+        if (rule_close(rule, &closed)) {
+            lower_rule(&l->ctx, sink, &closed);
+        }
     } else {
         lower_rule(&l->ctx, sink, rule);
         lower_dns(&l->ctx, sink, rule);
@@ -514,6 +501,12 @@ unsigned int
 lower_oversized_seqno(const struct lower *l)
 {
     return policy_sizes_seqno(l->ctx.sizes);
+}
+
+const struct number_set *
+lower_closed(const struct lower *l, unsigned int *seqno)
+{
+    return policy_sizes_closed(l->ctx.sizes, seqno);
 }
 
 /* Life. */

@@ -13,6 +13,7 @@
 #include "openvswitch/types.h"
 
 struct learned;
+struct number_set;
 
 struct lower_config {
     char *node_name;         /* This node; its record may come later. */
@@ -48,6 +49,9 @@ const struct learned *lower_learned(const struct lower *);
 typedef void lower_oversized_cb(void *aux, const char *policy, size_t n_flows);
 void lower_each_oversized(const struct lower *, lower_oversized_cb *, void *aux);
 unsigned int lower_oversized_seqno(const struct lower *);
+/* The ids of their rules that are asked about here, whose flows are those of
+ * rule_close(); borrowed.  Every change of the set changes '*seqno'. */
+const struct number_set *lower_closed(const struct lower *, unsigned int *seqno);
 
 /* Takes over every change in the log of 'records' (which stays the caller's
  * and must outlive the next run), then updates the flow table. */

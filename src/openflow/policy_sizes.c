@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number_set.h"
 #include "hash.h"
 #include "openflow/lower_ids.h"
 #include "openvswitch/hmap.h"
@@ -28,6 +29,8 @@ struct policy_sizes {
     size_t limit;
     struct hmap policies, rules;
     unsigned int seqno;
+    struct number_set closed; /* Rules of policies that exceed the limit. */
+    unsigned int closed_seqno;
 };
 
 struct policy_sizes *
@@ -37,6 +40,7 @@ policy_sizes_create(size_t limit)
     sizes->limit = limit;
     hmap_init(&sizes->policies);
     hmap_init(&sizes->rules);
+    number_set_init(&sizes->closed);
     return sizes;
 }
 
@@ -57,6 +61,7 @@ policy_sizes_destroy(struct policy_sizes *sizes)
     }
     hmap_destroy(&sizes->rules);
     hmap_destroy(&sizes->policies);
+    number_set_uninit(&sizes->closed);
     free(sizes);
 }
 
@@ -90,6 +95,20 @@ policy_get(struct policy_sizes *sizes, const char *name)
 }
 
 static void
+set_closed(struct policy_sizes *sizes, uint32_t id, bool closed)
+{
+    if (number_set_has(&sizes->closed, id) == closed) {
+        return;
+    }
+    sizes->closed_seqno++;
+    if (closed) {
+        number_set_add(&sizes->closed, id);
+    } else {
+        number_set_subtract(&sizes->closed, id);
+    }
+}
+
+static void
 set_size(struct policy_sizes *sizes, struct policy *p, size_t size, struct lower_ids *dirty)
 {
     bool did = p->size > sizes->limit, does = size > sizes->limit;
@@ -99,6 +118,7 @@ set_size(struct policy_sizes *sizes, struct policy *p, size_t size, struct lower
         struct rule *r;
         LIST_FOR_EACH (r, list_node, &p->rules) {
             lower_ids_mark(dirty, r->id);
+            set_closed(sizes, r->id, does);
         }
     }
 }
@@ -109,6 +129,7 @@ rule_remove(struct policy_sizes *sizes, struct rule *r, struct lower_ids *dirty)
     struct policy *p = r->policy;
     hmap_remove(&sizes->rules, &r->hmap_node);
     ovs_list_remove(&r->list_node);
+    set_closed(sizes, r->id, false);
     set_size(sizes, p, p->size - r->size, dirty);
     if (ovs_list_is_empty(&p->rules)) {
         hmap_remove(&sizes->policies, &p->hmap_node);
@@ -140,6 +161,7 @@ policy_sizes_set(struct policy_sizes *sizes, uint32_t id, const char *policy, si
     size_t total = r->policy->size - r->size + size;
     r->size = size;
     set_size(sizes, r->policy, total, dirty);
+    set_closed(sizes, id, total > sizes->limit);
 }
 
 bool
@@ -147,6 +169,13 @@ policy_sizes_exceeds(const struct policy_sizes *sizes, uint32_t id)
 {
     const struct rule *r = rule_find(sizes, id);
     return r && r->policy->size > sizes->limit;
+}
+
+const struct number_set *
+policy_sizes_closed(const struct policy_sizes *sizes, unsigned int *seqno)
+{
+    *seqno = sizes->closed_seqno;
+    return &sizes->closed;
 }
 
 size_t

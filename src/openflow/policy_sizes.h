@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct lower_ids;
+struct number_set;
 
 struct policy_sizes *policy_sizes_create(size_t limit);
 void policy_sizes_destroy(struct policy_sizes *);
@@ -20,6 +21,8 @@ void policy_sizes_set(struct policy_sizes *, uint32_t id, const char *policy, si
                       struct lower_ids *dirty);
 /* Does the policy of rule 'id' exceed the limit? */
 bool policy_sizes_exceeds(const struct policy_sizes *, uint32_t id);
+/* All rules of which that is true; changes of the set are numbered. */
+const struct number_set *policy_sizes_closed(const struct policy_sizes *, unsigned int *seqno);
 
 size_t policy_sizes_limit(const struct policy_sizes *);
 /* The policies that exceed it; changes of that are numbered. */

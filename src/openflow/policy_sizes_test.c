@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/number_set.h"
 #include "base/test.h"
 #include "openflow/lower_ids.h"
 #include "openvswitch/dynamic-string.h"
@@ -88,10 +89,46 @@ test_move(void **state)
     policy_sizes_set(sizes, 99, NULL, 0, &dirty);
 }
 
+/* The rules of 'sizes' that are closed, of 1 to 3; true if that is news. */
+static bool
+assert_closed(bool one, bool two, bool three)
+{
+    static unsigned int seen;
+    unsigned int seqno;
+    const struct number_set *closed = policy_sizes_closed(sizes, &seqno);
+    assert_int_equal(number_set_has(closed, 1), one);
+    assert_int_equal(number_set_has(closed, 2), two);
+    assert_int_equal(number_set_has(closed, 3), three);
+    bool news = seqno != seen;
+    seen = seqno;
+    return news;
+}
+
+static void
+test_closed(void **state)
+{
+    assert_false(assert_closed(false, false, false));
+    policy_sizes_set(sizes, 1, "a", 6, &dirty);
+    policy_sizes_set(sizes, 2, "a", 6, &dirty);
+    assert_true(assert_closed(true, true, false));
+    policy_sizes_set(sizes, 2, "a", 7, &dirty);
+    assert_false(assert_closed(true, true, false));
+    policy_sizes_set(sizes, 3, "a", 1, &dirty);
+    assert_true(assert_closed(true, true, true));
+    policy_sizes_set(sizes, 3, "b", 1, &dirty);
+    assert_true(assert_closed(true, true, false));
+    policy_sizes_set(sizes, 1, NULL, 0, &dirty);
+    assert_true(assert_closed(false, false, false));
+    policy_sizes_set(sizes, 1, "a", 11, &dirty);
+    policy_sizes_set(sizes, 1, NULL, 0, &dirty);
+    policy_sizes_set(sizes, 2, NULL, 0, &dirty);
+    assert_true(assert_closed(false, false, false));
+}
+
 int
 main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
-    const struct CMUnitTest tests[] = { TEST(test_limit), TEST(test_move) };
+    const struct CMUnitTest tests[] = { TEST(test_limit), TEST(test_move), TEST(test_closed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

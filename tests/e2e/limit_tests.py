@@ -4,6 +4,9 @@ import os
 from e2elib.harness import allowed, denied, wait_until
 from e2elib.objects import block_peer, namespace, pod, policy, rule
 from e2elib.runner import check, test
+from e2elib.wire import Connection
+
+from revocation_tests import expect_cut, unharmed
 
 SERVER, NEAR, FAR = "big/server", "big/near", "big/far"
 
@@ -37,6 +40,15 @@ def policy_too_large_for_a_node(lab):
         lab.apply(big)
         lab.expect(allowed((FAR, SERVER, 80), (NEAR, SERVER, 80), (FAR, NEAR, 80)))
         wait_until(lambda: not condition(), 10, "the condition to go")
+        # What it once allowed ends when it grows, and nothing else does.
+        server, near = (Connection(lab.netns(FAR), lab.ip(p), 80) for p in (SERVER, NEAR))
+        check(server.echo("hello") and near.echo("hello"), "no connection")
+        big["spec"]["ingress"].append(rule("from", blocks))
+        with unharmed([("of another policy", near)]):
+            lab.apply(big)
+            expect_cut(lab, [("of the large policy", server)], "too large")
+        for connection in (server, near):
+            connection.close()
     finally:
         os.unlink(options)
         lab.run("kill", "agent", "node-1")

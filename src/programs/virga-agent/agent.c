@@ -67,6 +67,7 @@ struct agent {
     uint64_t confirmed; /* By the switch, when the CNI server last looked. */
     struct revoke_edge *revoke_edge;
     struct revoke *revoke;
+    unsigned int closed_seen; /* Of lower_closed(), by 'revoke'. */
     struct resolver *resolver;
     struct flow_logger *log;
     struct packets *packets;
@@ -321,6 +322,7 @@ create_flows(struct agent *agent, const struct agent_options *opt)
         .datapath_type = opt->datapath,
         .flows = lower_flows(agent->lower),
         .learned = lower_learned(agent->lower),
+        .closed = lower_closed(agent->lower, &agent->closed_seen),
         .seam = revoke_edge_seam(agent->revoke_edge),
     });
 }
@@ -425,6 +427,19 @@ read_desired(struct agent *agent)
     }
 }
 
+/* A policy that becomes too large for this node takes away what it allowed, and
+ * no record needs to change for that. */
+static void
+look_at_closed(struct agent *agent)
+{
+    unsigned int seqno;
+    lower_closed(agent->lower, &seqno);
+    if (seqno != agent->closed_seen) {
+        agent->closed_seen = seqno;
+        revoke_closed_changed(agent->revoke);
+    }
+}
+
 static void
 lower_desired(struct agent *agent)
 {
@@ -439,6 +454,7 @@ lower_desired(struct agent *agent)
     resolver_feed(agent->resolver, agent->records, agent->known, time_msec());
     lower_run(agent->lower, agent->records);
     if (agent->known) {
+        look_at_closed(agent);
         revoke_look(agent->revoke, agent->records, time_msec());
     }
     records_clear_changes(agent->records);

@@ -71,6 +71,7 @@ static const char *const state_names[] = {
 struct revoke {
     char *node;
     const struct learned *learned;
+    const struct number_set *closed;
     char *datapath;
     struct revoke_seam seam;
     struct guards *guards;
@@ -78,6 +79,7 @@ struct revoke {
     bool was_applied;               /* Did the switch have our flows at the last run? */
     long long int changed_at;       /* The first of 'scope'. */
     bool adopted;                   /* Guards that the policy may allow meanwhile. */
+    bool closed_changed;            /* Since the last look. */
 
     /* The pass under way. */
     enum state state;
@@ -107,6 +109,7 @@ revoke_create(const struct revoke_options *opt)
     struct revoke *r = xzalloc(sizeof *r);
     r->node = xstrdup(opt->node);
     r->learned = opt->learned;
+    r->closed = opt->closed;
     r->datapath = xasprintf("%s@ovs-%s", opt->datapath_type, opt->datapath_type);
     r->seam = opt->seam;
     r->guards = guards_create(opt->flows);
@@ -137,6 +140,7 @@ static struct revocation *
 create_revocation(const struct revoke *r, const struct records *records)
 {
     struct revocation *rev = revocation_create(records, r->learned, r->node);
+    revocation_set_closed(rev, r->closed);
     for (size_t i = 0; i < r->n_reused; i++) {
         revocation_reused(rev, &r->reused[i]);
     }
@@ -512,16 +516,26 @@ revoke_adopt_guard(struct revoke *r, const struct match *match, long long int no
 }
 
 void
+revoke_closed_changed(struct revoke *r)
+{
+    r->closed_changed = true;
+}
+
+void
 revoke_look(struct revoke *r, const struct records *records, long long int now)
 {
     if (!revocation_scope_any(r->scope)) {
         r->changed_at = now;
     }
     revocation_scope_look(r->scope, records);
-    if (guards_count(r->guards) && (r->adopted || revocation_scope_may_allow(r->scope))) {
+    if (r->closed_changed) {
+        revocation_scope_add_all(r->scope);
+    }
+    if (guards_count(r->guards)
+        && (r->adopted || r->closed_changed || revocation_scope_may_allow(r->scope))) {
         drop_guards(r, records);
     }
-    r->adopted = false;
+    r->adopted = r->closed_changed = false;
     guards_run(r->guards, now);
 }
 

@@ -21,6 +21,7 @@ struct ds;
 struct flow_table;
 struct learned;
 struct match;
+struct number_set;
 struct records;
 
 /* The world around it; see revoke_edge.h for the real one. */
@@ -43,6 +44,8 @@ struct revoke_options {
     struct flow_table *flows;  /* Where guards go; must outlive this. */
     /* Addresses of domain names, as they are in the flows; NULL: none. */
     const struct learned *learned;
+    /* Rules that the flows have as rule_close() leaves them; NULL: none. */
+    const struct number_set *closed;
     struct revoke_seam seam;
 };
 
@@ -55,6 +58,8 @@ void revoke_adopt_guard(struct revoke *, const struct match *, long long int now
 /* Looks at the change log of 'records', which are the desired state; call it
  * before the switch runs.  'now' is in ms, of one monotonic clock. */
 void revoke_look(struct revoke *, const struct records *, long long int now);
+/* Says, before revoke_look(), that 'closed' has changed. */
+void revoke_closed_changed(struct revoke *);
 /* Call it after the switch ran, once there are records. */
 void revoke_run(struct revoke *, const struct records *, long long int now);
 /* When to run again at the latest. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number_set.h"
 #include "base/records.h"
 #include "base/test.h"
 #include "node/conntrack_text.h"
@@ -22,6 +23,7 @@
 static struct records *records;
 static struct flow_table *flows;
 static struct revoke *revoke;
+static struct number_set closed;
 static long long int now;
 
 /* What the fakes say, and what they were told. */
@@ -110,10 +112,12 @@ setup(void **state)
         "rule 1 ingress tier=networkpolicy priority=0 action=isolate vni=4096 subject=1 peers=any"
         " ports=any policy=NetworkPolicy/a/p index=-1\n" ALLOW("2", "80") ALLOW("3", "90"));
     flows = flow_table_create();
+    number_set_init(&closed);
     struct revoke_options opt = {
         .node = "here",
         .datapath_type = "netdev",
         .flows = flows,
+        .closed = &closed,
         .seam = { .applied = fake_applied,
                   .epoch = fake_epoch,
                   .confirmed = fake_confirmed,
@@ -134,6 +138,7 @@ teardown(void **state)
 {
     revoke_destroy(revoke);
     flow_table_destroy(flows);
+    number_set_uninit(&closed);
     records_destroy(records);
     ds_destroy(&story);
     fake_cancel(NULL);
@@ -353,6 +358,32 @@ test_what_only_allows(void **state)
     assert_true(revoke_is_idle(revoke));
 }
 
+/* A policy grows too large for the node, and shrinks again. */
+static void
+test_closed_rules(void **state)
+{
+    begin();
+    number_set_add(&closed, 2);
+    revoke_closed_changed(revoke);
+    epoch++;
+    look();
+    run();
+    assert_story("");
+    confirmed = epoch;
+    run();
+    assert_story(DUMP(""));
+    answer(LINE("1000", "80") LINE("1000", "90"));
+    assert_n_guards(1);
+    confirm_all();
+    ds_clear(&story);
+    answer("");
+    assert_story("flush 1000:80;" WAIT);
+    number_set_clear(&closed);
+    revoke_closed_changed(revoke);
+    look();
+    assert_n_guards(0);
+}
+
 static void
 test_failure_is_tried_again(void **state)
 {
@@ -443,6 +474,7 @@ main(void)
         TEST(test_allowed_again),
         TEST(test_guards_end),
         TEST(test_what_only_allows),
+        TEST(test_closed_rules),
         TEST(test_failure_is_tried_again),
         TEST(test_lost_switch_begins_again_over_all),
         TEST(test_change_meanwhile),
