@@ -11,7 +11,8 @@
 #include "util.h"
 
 struct union_part {
-    struct ovs_list set_node; /* In struct pod_set 'unions'. */
+    struct ovs_list set_node;    /* In struct pod_set 'unions'. */
+    struct hmap_node owner_node; /* In struct set_union 'parts_by_set'. */
     struct set_union *owner;
     struct pod_set *set;
 };
@@ -28,6 +29,7 @@ struct set_union {
     struct hmap members; /* struct member_count. */
     struct union_part **parts;
     size_t n_parts;
+    struct hmap parts_by_set; /* The same; a set may be in very many unions. */
 };
 
 static struct member_count *
@@ -116,6 +118,7 @@ attach(struct selection *selection, struct set_union *u, struct pod_set *set)
     part->set = set;
     pod_set_ref(set);
     ovs_list_push_back(&set->unions, &part->set_node);
+    hmap_insert(&u->parts_by_set, &part->owner_node, hash_pointer(set, 0));
     pod_set_each(set, note_cb, &ctx);
     return part;
 }
@@ -127,6 +130,7 @@ detach(struct selection *selection, struct union_part *part)
 
     pod_set_each(part->set, note_cb, &ctx);
     ovs_list_remove(&part->set_node);
+    hmap_remove(&part->owner->parts_by_set, &part->owner_node);
     pod_set_unref(selection, part->set);
     free(part);
 }
@@ -137,8 +141,8 @@ find_part(const struct set_union *u, const struct pod_set *set)
 {
     struct union_part *part;
 
-    LIST_FOR_EACH (part, set_node, &set->unions) {
-        if (part->owner == u) {
+    HMAP_FOR_EACH_WITH_HASH (part, owner_node, hash_pointer(set, 0), &u->parts_by_set) {
+        if (part->set == set) {
             return part;
         }
     }
@@ -182,6 +186,7 @@ set_union_create(struct selection *selection, const char *text)
 
     u->text = xstrdup(text);
     hmap_init(&u->members);
+    hmap_init(&u->parts_by_set);
     set_record_init(selection, &u->record, u->text);
     return u;
 }
@@ -193,6 +198,7 @@ set_union_destroy(struct selection *selection, struct set_union *u)
         set_union_set(selection, u, NULL, 0);
         free(u->parts);
         hmap_destroy(&u->members);
+        hmap_destroy(&u->parts_by_set);
         set_record_uninit(selection, &u->record);
         free(u->text);
         free(u);
