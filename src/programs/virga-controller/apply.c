@@ -1,11 +1,13 @@
 /* See apply.h. */
 #include "programs/virga-controller/apply.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "compile/compile.h"
 #include "model/groups.h"
 #include "model/objects.h"
+#include "model/ordered_policy.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "sources/object_store.h"
@@ -97,6 +99,122 @@ set_object(struct compile *compile, const struct resource_kind *kind, const json
     return true;
 }
 
+/* --- What is stored and cannot be read ------------------------------------------- *
+ *
+ * Another version took it, perhaps.  Policies deny what they might deny. */
+
+static json_t *
+copy_with_spec(const json_t *object, json_t *spec)
+{
+    json_t *copy = json_copy(CONST_CAST(json_t *, object));
+    json_t *meta = json_copy(json_object_get(object, "metadata"));
+    json_object_del(meta, "labels");
+    json_object_del(meta, "annotations");
+    json_object_set_new(copy, "metadata", meta);
+    json_object_set_new(copy, "spec", spec);
+    json_object_del(copy, "status");
+    return copy;
+}
+
+/* As 'attempt' grows, less of it: its pods are isolated and nothing is allowed. */
+static json_t *
+closed_network_spec(const json_t *spec, int attempt)
+{
+    json_t *closed = json_pack("{s:[s, s]}", "policyTypes", "Ingress", "Egress");
+    json_t *pods = json_object_get(spec, "podSelector");
+    json_t *types = json_object_get(spec, "policyTypes");
+    if (pods && attempt < 2) {
+        json_object_set(closed, "podSelector", pods);
+    }
+    if (json_array_size(types) && attempt < 1) {
+        json_object_set(closed, "policyTypes", types);
+    }
+    return closed;
+}
+
+static bool
+close_network_policy(struct compile *compile, const json_t *object)
+{
+    bool done = false;
+    for (int attempt = 0; attempt < 3 && !done; attempt++) {
+        struct field_errors errors;
+        field_errors_init(&errors);
+        json_t *closed = copy_with_spec(
+            object, closed_network_spec(json_object_get(object, "spec"), attempt));
+        done = set_network_policy(compile, closed, &errors);
+        json_decref(closed);
+        field_errors_uninit(&errors);
+    }
+    return done;
+}
+
+/* One rule for all: one that denies if there is one that does more than allow.  Its
+ * 'fail_closed' is set later. */
+static json_t *
+closed_rules(const json_t *rules, const char *peers)
+{
+    const char *closed = json_is_array(rules) || json_is_null(rules) || !rules ? NULL : "Deny";
+    size_t i;
+    const json_t *rule;
+    json_array_foreach (rules, i, rule) {
+        const char *action = json_string_value(json_object_get(rule, "action"));
+        bool allows = action && (!strcmp(action, "Accept") || !strcmp(action, "Allow"));
+        closed = !allows ? "Deny" : closed ? closed : action;
+    }
+    return closed ? json_pack("[{s:s, s:[{s:{}}]}]", "action", closed, peers, "namespaces")
+                  : json_array();
+}
+
+static void
+set_fail_closed(struct ordered_rule *rules, size_t n, const char *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(rules[i].fail_closed);
+        rules[i].fail_closed = xstrdup(why);
+    }
+}
+
+/* Its subject, tier and priority must be there. */
+static bool
+close_ordered_policy(struct compile *compile, const json_t *object, const char *why)
+{
+    struct field_errors errors;
+    field_errors_init(&errors);
+    json_t *spec = json_copy(json_object_get(object, "spec"));
+    json_object_set_new(spec, "ingress", closed_rules(json_object_get(spec, "ingress"), "from"));
+    json_object_set_new(spec, "egress", closed_rules(json_object_get(spec, "egress"), "to"));
+    json_t *closed = copy_with_spec(object, spec);
+    struct ordered_policy *policy = ordered_policy_decode(closed, &errors);
+    json_decref(closed);
+    field_errors_uninit(&errors);
+    if (policy) {
+        set_fail_closed(policy->ingress, policy->n_ingress, why);
+        set_fail_closed(policy->egress, policy->n_egress, why);
+        compile_set_ordered_policy(compile, policy);
+    }
+    return policy != NULL;
+}
+
+static void
+close_object(struct compile *compile, const struct resource_kind *kind, const json_t *object,
+             const char *why)
+{
+    const char *ns = meta_string(object, "namespace"), *name = meta_string(object, "name");
+    bool closed = false;
+    if (json_is_object(json_object_get(object, "spec"))) {
+        closed = !strcmp(kind->kind, "NetworkPolicy") ? close_network_policy(compile, object)
+                 : is_ordered(kind)                   ? close_ordered_policy(compile, object, why)
+                                                      : false;
+    }
+    if (closed) {
+        VLOG_ERR("%s %s/%s allows nothing, and denies what it might: %s", kind->kind, ns, name,
+                 why);
+    } else {
+        VLOG_ERR("%s %s/%s is ignored: %s", kind->kind, ns, name, why);
+        apply_deletion(compile, kind, ns, name);
+    }
+}
+
 void
 apply_object(struct compile *compile, const struct resource_kind *kind, const json_t *object)
 {
@@ -107,11 +225,8 @@ apply_object(struct compile *compile, const struct resource_kind *kind, const js
         if (errors.n) {
             field_error_format(&errors.a[0], &text);
         }
-        VLOG_ERR("%s %s/%s is ignored: %s", kind->kind, meta_string(object, "namespace"),
-                 meta_string(object, "name"), ds_cstr(&text));
+        close_object(compile, kind, object, ds_cstr(&text));
         ds_destroy(&text);
-        apply_deletion(compile, kind, meta_string(object, "namespace"),
-                       meta_string(object, "name"));
     }
     field_errors_uninit(&errors);
 }

@@ -124,6 +124,43 @@ test_status_keeps_no_policy_from_its_effect(void **state)
     compile_destroy(c);
 }
 
+#define CNP(RULE)                                                                               \
+    "{'apiVersion': 'policy.networking.k8s.io/v1alpha2', 'kind': 'ClusterNetworkPolicy', "      \
+    "'metadata': {'name': 'p'}, 'spec': {'tier': 'Baseline', 'priority': 1, 'subject': "        \
+    "{'namespaces': {}}, 'ingress': [{'action': 'Accept', 'from': [{'namespaces': {}}]}, " RULE \
+    "]}}"
+
+/* It was stored, so another version could; what it denied stays denied. */
+static void
+test_policies_that_cannot_be_read_fail_closed(void **state)
+{
+    struct compile *c = create();
+
+    apply(c, "namespaces", "{'metadata': {'name': 'a'}}");
+    apply(c, NETWORK,
+          "{'apiVersion': 'networking.k8s.io/v1', " META ", 'spec': {'podSelector': "
+          "{'matchLabels': {'b': 'c'}}, 'policyTypes': ['Ingress'], 'ingress': [{'ports': "
+          "[{'port': 70000}]}, {}]}}");
+    assert_has(c, "pod{b=c}", true);
+    assert_has(c, "ingress tier=networkpolicy priority=0 action=isolate", true);
+    assert_has(c, "egress tier=networkpolicy", false);
+    assert_has(c, "action=allow", false);
+    apply(c, NETWORK,
+          "{'apiVersion': 'networking.k8s.io/v1', " META ", 'spec': {'podSelector': 1}}");
+    assert_has(c, "egress tier=networkpolicy", true);
+
+    apply(c, "cnp", CNP("{'action': 'Accept', 'from': [{'namespaces': 7}]}"));
+    assert_has(c, "tier=baseline", false);
+    assert_non_null(compile_find_problem(c, "ClusterNetworkPolicy//p"));
+    apply(c, "cnp", CNP("{'action': 'Burn', 'from': [{'namespaces': {}}]}"));
+    assert_has(c, "action=deny", true);
+    assert_has(c, "peers=any ports=any policy=ClusterNetworkPolicy//p", true);
+    assert_has(c, "action=allow", false);
+    assert_string_equal(compile_find_problem(c, "ClusterNetworkPolicy//p")->reason,
+                        "UnknownField");
+    compile_destroy(c);
+}
+
 /* Fail closed: a value that nobody knows is no reason to open a namespace. */
 static void
 test_doubtful_isolation_isolates(void **state)
@@ -154,6 +191,7 @@ main(void)
         cmocka_unit_test(test_policies_of_one_name),
         cmocka_unit_test(test_ordered_policies_and_nodes),
         cmocka_unit_test(test_status_keeps_no_policy_from_its_effect),
+        cmocka_unit_test(test_policies_that_cannot_be_read_fail_closed),
         cmocka_unit_test(test_doubtful_isolation_isolates),
     };
 
