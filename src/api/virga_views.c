@@ -16,6 +16,8 @@
 #include "compile/compile.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
+#include "smap.h"
+#include "sset.h"
 #include "store/store.h"
 #include "util.h"
 #include "virga/api_paths.h"
@@ -271,12 +273,27 @@ reply_records(struct virga_views *views, uint64_t id)
                  views->aux);
 }
 
+static void
+note_too_large(const struct store_node_status *node, void *too_large)
+{
+    const struct smap_node *problem;
+    if (node->policy_problems) {
+        SMAP_FOR_EACH (problem, node->policy_problems) {
+            sset_add_and_free(too_large, xasprintf("%s %s", node->name, problem->key));
+        }
+    }
+}
+
 static json_t *
 why(const struct virga_views *views, const struct shash *query)
 {
     char *error;
-    json_t *document = why_document(compile_records(views->from.compile), query_get(query, "from"),
-                                    query_get(query, "to"), query_get(query, "port"), &error);
+    struct sset too_large = SSET_INITIALIZER(&too_large);
+    store_each_node(views->from.store, note_too_large, &too_large);
+    json_t *document = why_document(compile_records(views->from.compile), &too_large,
+                                    query_get(query, "from"), query_get(query, "to"),
+                                    query_get(query, "port"), &error);
+    sset_destroy(&too_large);
     if (!document) {
         document = status_failure(400, "BadRequest", "%s", error);
         free(error);

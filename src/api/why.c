@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number_set.h"
 #include "base/records.h"
 #include "base/rule_words.h"
 #include "compile/evaluate.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/util.h"
+#include "sset.h"
 #include "util.h"
 
 /* One end of the connection; what it is not, is NULL. */
@@ -24,6 +26,8 @@ struct end {
 
 struct why {
     const struct records *records;
+    const struct sset *too_large;
+    struct sset closed; /* The policies of 'too_large' that these ends meet, with the node. */
     struct evaluate *evaluate;
     struct end from, to;
     struct evaluate_tuple tuple;
@@ -295,6 +299,14 @@ notes_document(const struct why *why)
                               json_string("rules with domain names: their addresses are learned "
                                           "by each node and not known here"));
     }
+    const char *name;
+    SSET_FOR_EACH (name, &why->closed) {
+        char *note = xasprintf("%s is too large for %.*s: nothing that it allows is let through "
+                               "there",
+                               strchr(name, ' ') + 1, (int) strcspn(name, " "), name);
+        json_array_append_new(notes, json_string(note));
+        free(note);
+    }
     return notes;
 }
 
@@ -324,11 +336,52 @@ answer(const struct why *why)
         direction_document(why, &paths[RULE_INGRESS], &why->to), "notes", notes_document(why));
 }
 
-json_t *
-why_document(const struct records *records, const char *from, const char *to, const char *port,
-             char **error)
+/* Is the rule's policy too large for the node where the rule meets the packet? */
+static bool
+is_closed(struct why *why, const struct rec_rule *rule)
 {
-    struct why why = { .records = records, .evaluate = evaluate_create(records) };
+    const struct end *subject = rule->direction == RULE_EGRESS ? &why->from : &why->to;
+
+    if (!subject->endpoint) {
+        return false;
+    }
+    char *key = xasprintf("%s %s", node_name(why->records, subject->endpoint), rule->policy);
+    bool is = sset_contains(why->too_large, key);
+    if (is) {
+        sset_add(&why->closed, key);
+    }
+    free(key);
+    return is;
+}
+
+static void
+close_policies(struct why *why)
+{
+    const struct record *r;
+    struct number_set closed;
+
+    if (!why->too_large || sset_is_empty(why->too_large)) {
+        return;
+    }
+    number_set_init(&closed);
+    for (r = records_first(why->records, RECORD_RULE); r; r = records_next(why->records, r)) {
+        if (is_closed(why, (const struct rec_rule *) r)) {
+            number_set_add(&closed, r->key);
+        }
+    }
+    evaluate_destroy(why->evaluate);
+    why->evaluate = evaluate_create_closed(why->records, NULL, &closed);
+    number_set_uninit(&closed);
+}
+
+json_t *
+why_document(const struct records *records, const struct sset *too_large, const char *from,
+             const char *to, const char *port, char **error)
+{
+    struct why why = { .records = records,
+                       .too_large = too_large,
+                       .closed = SSET_INITIALIZER(&why.closed),
+                       .evaluate = evaluate_create(records) };
     json_t *document = NULL;
 
     *error = find_end(&why, from, &why.from);
@@ -340,8 +393,10 @@ why_document(const struct records *records, const char *from, const char *to, co
         *error = parse_port(port, &why.tuple);
     }
     if (!*error) {
+        close_policies(&why);
         document = answer(&why);
     }
+    sset_destroy(&why.closed);
     evaluate_destroy(why.evaluate);
     return document;
 }

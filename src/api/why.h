@@ -11,12 +11,14 @@
 
 struct ds;
 struct records;
+struct sset;
 
 /* 'from', 'to': a pod as NAMESPACE/NAME, a node's name, or any address.
- * 'port': "80", "80/TCP", "53/UDP", "5060/SCTP" or "icmp".  A new document; or
- * NULL and in '*error' a malloc'd message. */
-json_t *why_document(const struct records *, const char *from, const char *to, const char *port,
-                     char **error);
+ * 'port': "80", "80/TCP", "53/UDP", "5060/SCTP" or "icmp".  'too_large' (NULL: none)
+ * has "NODE POLICY" for each policy that is too large for a node, and fails closed
+ * there.  A new document; or NULL and in '*error' a malloc'd message. */
+json_t *why_document(const struct records *, const struct sset *too_large, const char *from,
+                     const char *to, const char *port, char **error);
 
 /* The document in words, many lines. */
 void why_format(const json_t *document, struct ds *);

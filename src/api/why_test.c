@@ -7,6 +7,7 @@
 #include "base/records.h"
 #include "base/test.h"
 #include "openvswitch/dynamic-string.h"
+#include "sset.h"
 #include "util.h"
 
 static const char cluster[] =
@@ -55,7 +56,7 @@ static json_t *
 ask(void **state, const char *from, const char *to, const char *port)
 {
     char *error;
-    json_t *document = why_document(*state, from, to, port, &error);
+    json_t *document = why_document(*state, NULL, from, to, port, &error);
 
     assert_null(error);
     assert_non_null(document);
@@ -181,7 +182,7 @@ test_questions_that_make_no_sense(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         char *error;
 
-        assert_null(why_document(*state, bad[i][0], bad[i][1], bad[i][2], &error));
+        assert_null(why_document(*state, NULL, bad[i][0], bad[i][1], bad[i][2], &error));
         assert_non_null(error);
         assert_memory_equal(error, bad[i][3], strlen(bad[i][3]));
         free(error);
@@ -216,10 +217,33 @@ test_words(void **state)
     json_decref(document);
 }
 
+static void
+test_too_large_for_a_node(void **state)
+{
+    char *error;
+    struct sset too_large = SSET_INITIALIZER(&too_large);
+
+    sset_add(&too_large, "node-1 NetworkPolicy/shop/db"); /* It has no subject there. */
+    json_t *document = why_document(*state, &too_large, "shop/api", "shop/db", "80", &error);
+    assert_string_equal(at(document, "verdict", NULL), "allowed");
+    assert_int_equal(json_array_size(json_object_get(document, "notes")), 0);
+    json_decref(document);
+
+    sset_add(&too_large, "node-2 NetworkPolicy/shop/db");
+    document = why_document(*state, &too_large, "shop/api", "shop/db", "80", &error);
+    assert_string_equal(at(document, "verdict", NULL), "denied");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(document, "notes"), 0)),
+                        "NetworkPolicy/shop/db is too large for node-2: nothing that it allows is "
+                        "let through there");
+    json_decref(document);
+    sset_destroy(&too_large);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_too_large_for_a_node, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tier_by_tier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_where_and_by_which_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends_that_are_no_pods, setup, teardown),

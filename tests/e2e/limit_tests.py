@@ -3,10 +3,11 @@ import os
 
 from e2elib.harness import allowed, denied, wait_until
 from e2elib.objects import block_peer, namespace, pod, policy, rule
-from e2elib.runner import check, test
+from e2elib.runner import check, equal, test
 from e2elib.wire import Connection
 
 from revocation_tests import expect_cut, unharmed
+from why_tests import ask
 
 SERVER, NEAR, FAR = "big/server", "big/near", "big/far"
 
@@ -36,6 +37,10 @@ def policy_too_large_for_a_node(lab):
                     if c["reason"] == "TooLarge" and c["status"] == "False"]
         wait_until(condition, 10, "the condition")
         check("node-1" in condition()[0]["message"], condition())
+        verdict, _, document = ask(lab, NEAR, SERVER, "80")
+        equal(verdict, "denied", "why")
+        check("too large for node-1" in document["notes"][0], document["notes"])
+        equal(ask(lab, FAR, NEAR, "80")[0], "allowed", "why, of another policy")
         big["spec"]["ingress"].pop()
         lab.apply(big)
         lab.expect(allowed((FAR, SERVER, 80), (NEAR, SERVER, 80), (FAR, NEAR, 80)))

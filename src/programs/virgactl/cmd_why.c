@@ -112,7 +112,7 @@ static json_t *
 ask_records(const struct records *records, const struct why_args *args)
 {
     char *error;
-    json_t *document = why_document(records, args->from, args->to, args->port, &error);
+    json_t *document = why_document(records, NULL, args->from, args->to, args->port, &error);
 
     if (!document) {
         cli_error("%s", error);
