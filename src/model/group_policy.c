@@ -292,6 +292,17 @@ subject_decode(const struct json_field *f, struct ordered_peer *subject)
     }
 }
 
+/* A newer version may narrow the subject, and so each rule. */
+static void
+subject_unknown_check(const struct json_field *f, struct ordered_rule *rules, size_t n)
+{
+    static const char *const known[] = { "group" };
+
+    for (size_t i = 0; i < n; i++) {
+        take_unknown(&rules[i], schema_unknown_member(f, known, ARRAY_SIZE(known)));
+    }
+}
+
 static void
 group_policy_spec_decode(struct schema_rules *rules, const struct json_field *spec,
                          struct ordered_policy *policy)
@@ -314,6 +325,8 @@ group_policy_spec_decode(struct schema_rules *rules, const struct json_field *sp
     subject_decode(&subject, &policy->subject);
     policy->ingress = rules_decode(rules, &ingress, false, flags, &policy->n_ingress);
     policy->egress = rules_decode(rules, &egress, true, flags, &policy->n_egress);
+    subject_unknown_check(&subject, policy->ingress, policy->n_ingress);
+    subject_unknown_check(&subject, policy->egress, policy->n_egress);
 }
 
 struct ordered_policy *

@@ -192,6 +192,13 @@ test_unknown_parts_fail_closed(void **state)
     assert_string_equal(policy->ingress[4].fail_closed,
                         "spec.ingress[4].from[0].namespaces.labels is not known");
     ordered_policy_destroy(policy);
+
+    policy = good_group_policy(
+        "{'apiVersion': 'virga.dev/v1alpha1', 'kind': 'GroupPolicy', 'metadata': {'name': 'p'}, "
+        "'spec': {'tier': 'Group', 'priority': 1, 'subject': {'group': 'a', 'namespaces': {}}, "
+        "'egress': [{'action': 'Accept'}]}}");
+    assert_string_equal(policy->egress[0].fail_closed, "spec.subject.namespaces is not known");
+    ordered_policy_destroy(policy);
 }
 
 int
