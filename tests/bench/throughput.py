@@ -36,6 +36,8 @@ def iperf(ctx, pods, client, streams):
                                 ["iperf3", "-c", pods.ips["server"], "-p", str(PORT), "-J", "-t",
                                  str(seconds), "-P", str(streams)]), timeout=60 + seconds)
         cpu = sum(processes.spent(pids, before).values())
+        if None in pids.values() or pods.vswitchd_pids() != pids:
+            raise BenchError(f"an ovs-vswitchd died under iperf3 from {client}")
     finally:
         server.kill()
         server.wait()

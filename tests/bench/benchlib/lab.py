@@ -57,6 +57,11 @@ def warm_up(peers):
                    "a packet from one node to the other")
 
 
+def flush_conntrack(lab):
+    for node in lab.inst.nodes():
+        lab.node(node, "ovs-appctl", "dpctl/flush-conntrack")
+
+
 # --- rules ---------------------------------------------------------------------
 
 
@@ -131,6 +136,9 @@ class CtBridge:
     def vswitchd_pids(self):
         return vswitchd_pids(self.lab)
 
+    def flush_conntrack(self):
+        flush_conntrack(self.lab)
+
 
 class VirgaPods:
     """The same three names, as pods of the lab."""
@@ -144,6 +152,9 @@ class VirgaPods:
 
     def vswitchd_pids(self):
         return vswitchd_pids(self.lab)
+
+    def flush_conntrack(self):
+        flush_conntrack(self.lab)
 
     def set_rules(self, n):
         set_rules(self.lab, n)

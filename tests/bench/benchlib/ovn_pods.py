@@ -96,6 +96,10 @@ class OvnPods:
     def vswitchd_pids(self):
         return {f"vswitchd-{i}": d.pid("vswitchd") for i, d in enumerate(self.switches)}
 
+    def flush_conntrack(self):
+        for daemons in self.switches:
+            daemons.appctl("dpctl/flush-conntrack")
+
     # --- rules -------------------------------------------------------------------------
 
     def set_rules(self, n):
