@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "byte-order.h"
+#include "openflow/flow_table.h"
 #include "openflow/openflow.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-flow.h"
@@ -50,6 +51,19 @@ flow_stats_each(struct ofpbuf *reply, void (*cb)(void *aux, const struct ofputil
     }
     ofpbuf_uninit(&ofpacts);
     return retval == EOF;
+}
+
+void
+flow_stats_put(struct flow_table *installed, const struct ofputil_flow_stats *fs)
+{
+    struct flow_owner owner = { FLOW_OWNER_STATIC, 0 };
+    uint64_t cookie = ntohll(fs->cookie);
+
+    if (fs->idle_timeout || fs->hard_timeout || fs->importance) {
+        cookie = ~cookie;
+    }
+    flow_table_add_flags(installed, owner, fs->table_id, fs->priority, cookie, fs->flags,
+                         &fs->match, fs->ofpacts, fs->ofpacts_len);
 }
 
 void

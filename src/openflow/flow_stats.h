@@ -11,6 +11,7 @@
 #include "openvswitch/list.h"
 #include "openvswitch/types.h"
 
+struct flow_table;
 struct ofpbuf;
 
 /* A request for the flows of 'table_id' (0xff: all) whose cookie matches. */
@@ -19,6 +20,10 @@ struct ofpbuf *flow_stats_encode(uint8_t table_id, uint64_t cookie, uint64_t coo
 /* Calls 'cb' per flow of one reply; false if the message makes no sense. */
 bool flow_stats_each(struct ofpbuf *reply,
                      void (*cb)(void *aux, const struct ofputil_flow_stats *), void *aux);
+
+/* Adds the flow to a table of what the switch has.  No flow of ours times out;
+ * one that does is made a different one by its cookie. */
+void flow_stats_put(struct flow_table *installed, const struct ofputil_flow_stats *);
 
 /* The requests under way on one connection. */
 struct flow_stats_requests {

@@ -19,7 +19,8 @@
  *                                                                v        |
  *                                                            COMMITTING --+
  *
- * A bundle takes two round trips.  A message that the switch cannot add to a
+ * A large change is several bundles (flow_stages.h); CHECKING and COMMITTING
+ * then lead to FILLING again.  A bundle takes two round trips.  A message that the switch cannot add to a
  * bundle leaves the bundle as it was, without that message; so a barrier
  * (CHECKING) comes between the last message and the commit, and a bundle that
  * met an error is discarded.  A commit is all or nothing.
@@ -34,8 +35,8 @@
 #include <stdlib.h>
 
 #include "byte-order.h"
-#include "openflow/flow_bundle.h"
 #include "openflow/flow_counts.h"
+#include "openflow/flow_stages.h"
 #include "openflow/flow_stats.h"
 #include "openflow/flow_table.h"
 #include "openflow/ofp_messages.h"
@@ -83,8 +84,9 @@ struct ofswitch {
     bool dump_complete;
     ovs_be32 dump_xid;
 
-    /* The bundle under way. */
-    struct flow_bundle bundle;
+    /* The bundle under way, and those that follow it. */
+    struct flow_stages stages;
+    uint32_t bundle_id;
     ovs_be32 barrier_xid;
     bool failed;
     uint64_t bundle_generation;
@@ -121,7 +123,7 @@ ofswitch_create(const char *vconn_target)
     sw->state = DISCONNECTED;
     sw->retry_ms = RETRY_MIN_MS;
     sw->audit_ms = AUDIT_MIN_MS;
-    flow_bundle_init(&sw->bundle);
+    flow_stages_init(&sw->stages);
     flow_stats_requests_init(&sw->stats);
     return sw;
 }
@@ -129,7 +131,7 @@ ofswitch_create(const char *vconn_target)
 static void
 drop_bundle(struct ofswitch *sw)
 {
-    flow_bundle_drop_pending(&sw->bundle);
+    flow_stages_clear(&sw->stages);
     sw->failed = false;
 }
 
@@ -149,7 +151,7 @@ ofswitch_destroy(struct ofswitch *sw)
         return;
     }
     flow_stats_requests_fail(&sw->stats);
-    flow_bundle_uninit(&sw->bundle);
+    flow_stages_uninit(&sw->stages);
     drop_dump(sw);
     rconn_destroy(sw->rconn);
     rconn_packet_counter_destroy(sw->queued);
@@ -232,33 +234,16 @@ retry_later(struct ofswitch *sw)
     sw->state = WAITING;
 }
 
-/* No flow of ours times out; one that does is made a different one by its
- * cookie, so that the difference replaces it. */
-static uint64_t
-installed_cookie(const struct ofputil_flow_stats *fs)
-{
-    uint64_t cookie = ntohll(fs->cookie);
-    return fs->idle_timeout || fs->hard_timeout || fs->importance ? ~cookie : cookie;
-}
-
 static void
-dump_add(struct ofswitch *sw, const struct ofputil_flow_stats *fs)
+dump_cb(void *sw_, const struct ofputil_flow_stats *fs)
 {
+    struct ofswitch *sw = sw_;
     if (!flow_counts_is_open(fs->table_id, ntohll(fs->cookie))) {
-        struct flow_owner owner = { FLOW_OWNER_STATIC, 0 };
-        flow_table_add_flags(sw->installed, owner, fs->table_id, fs->priority,
-                             installed_cookie(fs), fs->flags, &fs->match, fs->ofpacts,
-                             fs->ofpacts_len);
+        flow_stats_put(sw->installed, fs);
         if (fs->table_id < FLOW_BUNDLE_MAX_TABLE) {
             sw->n_flows.n[fs->table_id]++;
         }
     }
-}
-
-static void
-dump_cb(void *sw, const struct ofputil_flow_stats *fs)
-{
-    dump_add(sw, fs);
 }
 
 static void
@@ -283,24 +268,24 @@ handle_flow_stats(struct ofswitch *sw, struct ofpbuf *msg)
 static void
 send_bundle_control(struct ofswitch *sw, uint16_t type)
 {
-    send_msg(sw, flow_bundle_control(&sw->bundle, type));
+    send_msg(sw, flow_bundle_control(flow_stages_bundle(&sw->stages), type));
 }
 
 static void
-begin_bundle(struct ofswitch *sw, uint64_t generation, const struct flow_changes *changes)
+begin_bundles(struct ofswitch *sw, uint64_t generation, const struct flow_changes *changes)
 {
     drop_bundle(sw);
     sw->epoch++;
     sw->bundle_generation = generation;
-    flow_bundle_begin(&sw->bundle, sw->epoch & UINT32_MAX);
-    flow_bundle_add(&sw->bundle, changes);
-    sw->n_flow_mods += sw->bundle.n_mods;
+    flow_stages_begin(&sw->stages, changes, sw->installed, &sw->bundle_id);
+    sw->n_flow_mods += flow_stages_n_mods(&sw->stages);
 }
 
 static void
 confirm(struct ofswitch *sw)
 {
-    flow_counts_add(&sw->n_flows, &sw->bundle);
+    bool trim = flow_stages_n_mods(&sw->stages) >= TRIM_AFTER;
+
     sw->confirmed = sw->epoch;
     sw->applied = sw->bundle_generation;
     sw->retry_ms = RETRY_MIN_MS;
@@ -309,23 +294,35 @@ confirm(struct ofswitch *sw)
     free(sw->last_error);
     sw->last_error = NULL;
     sw->state = IDLE;
-    if (sw->bundle.n_mods >= TRIM_AFTER) {
+    flow_stages_clear(&sw->stages);
+    if (trim) {
         malloc_trim(0);
     }
 }
 
-/* Opens the bundle that the caller filled, if there is anything in it. */
+/* Opens the current bundle, or the next one that has something in it. */
 static void
 launch_bundle(struct ofswitch *sw)
 {
-    if (!sw->bundle.n_mods) {
-        confirm(sw);
-        return;
+    while (!flow_stages_bundle(&sw->stages)->n_mods) {
+        if (!flow_stages_next(&sw->stages)) {
+            confirm(sw);
+            return;
+        }
     }
-    VLOG_DBG("bundle %" PRIu64 ": %" PRIuSIZE " flow mods, generation %" PRIu64, sw->epoch,
-             sw->bundle.n_mods, sw->bundle_generation);
     send_bundle_control(sw, OFPBCT_OPEN_REQUEST);
     sw->state = FILLING;
+}
+
+static void
+bundle_is_committed(struct ofswitch *sw)
+{
+    flow_counts_add(&sw->n_flows, flow_stages_bundle(&sw->stages));
+    if (flow_stages_next(&sw->stages)) {
+        launch_bundle(sw);
+    } else {
+        confirm(sw);
+    }
 }
 
 static void
@@ -333,10 +330,10 @@ bundle_from_dump(struct ofswitch *sw, struct flow_table *desired, uint64_t gener
 {
     struct flow_changes changes = { .n = 0 };
     flow_table_diff(desired, sw->installed, &changes);
-    begin_bundle(sw, generation, &changes);
+    begin_bundles(sw, generation, &changes);
     VLOG_INFO("%s: %" PRIuSIZE " flows found, %" PRIuSIZE " wanted, %" PRIuSIZE " changes",
               rconn_get_name(sw->rconn), flow_table_count(sw->installed),
-              flow_table_count(desired), sw->bundle.n_mods);
+              flow_table_count(desired), flow_stages_n_mods(&sw->stages));
     flow_changes_uninit(&changes);
     flow_table_clear_changes(desired);
     drop_dump(sw);
@@ -359,7 +356,7 @@ bundle_from_log(struct ofswitch *sw, struct flow_table *desired, uint64_t genera
     struct flow_changes changes = { .n = 0 };
     flow_table_changes(desired, &changes);
     if (changes.n) {
-        begin_bundle(sw, generation, &changes);
+        begin_bundles(sw, generation, &changes);
         launch_bundle(sw);
     } else {
         sw->applied = generation;
@@ -373,7 +370,7 @@ static bool
 send_pending(struct ofswitch *sw)
 {
     while (rconn_packet_counter_n_packets(sw->queued) < MAX_QUEUED) {
-        struct ofpbuf *msg = flow_bundle_next(&sw->bundle);
+        struct ofpbuf *msg = flow_bundle_next(flow_stages_bundle(&sw->stages));
         if (!msg) {
             return true;
         }
@@ -409,7 +406,7 @@ handle_barrier(struct ofswitch *sw, ovs_be32 xid)
     } else if (sw->state == COMMITTING && sw->failed) {
         retry_later(sw);
     } else if (sw->state == COMMITTING) {
-        confirm(sw);
+        bundle_is_committed(sw);
     }
 }
 

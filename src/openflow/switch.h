@@ -2,7 +2,8 @@
  *
  * Speaks OpenFlow 1.5 over an rconn to "unix:RUNDIR/BRIDGE.mgmt".  On each
  * (re)connection it reads what the switch has, sends the difference to the
- * desired table as one bundle, and goes on from there; it never clears first.
+ * desired table as a bundle (a large one in stages, flow_stages.h), and goes on
+ * from there; it never clears first.
  * Flows of open tables (flow_counts.h) are left alone.  One bundle is in
  * flight; changes that come meanwhile wait for its barrier.  Never blocks. */
 #ifndef VIRGA_SWITCH_H

@@ -63,15 +63,10 @@ run_once(struct flow_table *want, long long int deadline)
     }
 #define until(CONDITION) until_with(desired, CONDITION)
 
-/* A flow of one owner: table, priority, cookie, destination, actions. */
 static void
-want(uint32_t owner, uint8_t table, uint16_t priority, uint64_t cookie, uint32_t nw_dst,
-     const char *actions)
+want_match(uint32_t owner, uint8_t table, uint16_t priority, uint64_t cookie,
+           const struct match *match, const char *actions)
 {
-    struct match match = MATCH_CATCHALL_INITIALIZER;
-    match_set_dl_type(&match, htons(0x0800));
-    match_set_nw_dst(&match, htonl(nw_dst));
-    match_set_default_packet_type(&match);
     struct ofpbuf ofpacts;
     ofpbuf_init(&ofpacts, 0);
     enum ofputil_protocol usable;
@@ -82,9 +77,21 @@ want(uint32_t owner, uint8_t table, uint16_t priority, uint64_t cookie, uint32_t
     free(text);
     struct flow_owner id = { 7, owner };
     flow_table_replace_begin(desired, id);
-    flow_table_add(desired, id, table, priority, cookie, &match, ofpacts.data, ofpacts.size);
+    flow_table_add(desired, id, table, priority, cookie, match, ofpacts.data, ofpacts.size);
     flow_table_replace_end(desired, id);
     ofpbuf_uninit(&ofpacts);
+}
+
+/* A flow of one owner: table, priority, cookie, destination, actions. */
+static void
+want(uint32_t owner, uint8_t table, uint16_t priority, uint64_t cookie, uint32_t nw_dst,
+     const char *actions)
+{
+    struct match match = MATCH_CATCHALL_INITIALIZER;
+    match_set_dl_type(&match, htons(0x0800));
+    match_set_nw_dst(&match, htonl(nw_dst));
+    match_set_default_packet_type(&match);
+    want_match(owner, table, priority, cookie, &match, actions);
 }
 
 static void
@@ -154,6 +161,47 @@ test_large_table_and_small_changes(void **state)
     assert_dump("ip,nw_dst=10.0.0.6", "10.0.0.6", false);
     assert_dump("ip,nw_dst=11.0.0.0", "table=2", true);
     assert_int_equal(ofswitch_n_flows(sw), N);
+}
+
+/* Several bundles, but one change to whoever waits for it. */
+static void
+test_large_change_in_stages(void **state)
+{
+    enum { N = 5000 };
+    struct match verdict = MATCH_CATCHALL_INITIALIZER, subject = MATCH_CATCHALL_INITIALIZER;
+    match_set_default_packet_type(&verdict);
+    match_set_conj_id(&verdict, 7);
+    match_set_default_packet_type(&subject);
+    match_set_reg(&subject, 0, 300);
+    sync_now();
+    for (uint32_t i = 0; i < N; i++) {
+        want(i, 0, 10, 1, 0x0a000000 + i, "conjunction(7,2/2)");
+    }
+    want_match(N, 0, 10, 2, &verdict, "drop");
+    want_match(N + 1, 0, 10, 3, &subject, "conjunction(7,1/2)");
+    ofswitch_run(sw, desired, ++generation);
+    uint64_t epoch = ofswitch_epoch(sw), applied = ofswitch_applied(sw);
+    while (ofswitch_confirmed(sw) < epoch) {
+        assert_int_equal(ofswitch_applied(sw), applied);
+        ofswitch_run(sw, desired, generation);
+        ofswitch_wait(sw);
+        poll_block();
+    }
+    assert_int_equal(ofswitch_applied(sw), generation);
+    assert_n_flows(N + 2);
+    assert_int_equal(ofswitch_n_flows(sw), N + 2);
+
+    for (uint32_t i = 0; i < N + 2; i++) {
+        unwant(i);
+    }
+    want(0, 0, 10, 1, 0x0b000000, "drop");
+    sync_now();
+    assert_n_flows(1);
+    assert_int_equal(ofswitch_n_flows(sw), 1);
+    assert_int_equal(ofswitch_n_flow_mods(sw), 2 * (N + 2) + 1);
+    ofswitch_audit(sw);
+    until(ofswitch_is_synced(sw));
+    assert_int_equal(ofswitch_n_flow_mods(sw), 2 * (N + 2) + 1);
 }
 
 static void
@@ -460,6 +508,7 @@ main(void)
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_large_table_and_small_changes),
+        TEST(test_large_change_in_stages),
         TEST(test_nothing_happens_before_desired_is_known),
         TEST(test_reconnect_changes_nothing),
         TEST(test_switch_restart_gets_all_back),

@@ -1,12 +1,14 @@
 """W11: how long packets wait while very many flows are committed."""
 
+import os
+import signal
 import time
 
 from e2elib.objects import block_peer, pods_peer, policy, rule
 from benchlib import lab as labs
 from benchlib.netload import Server, Watch
 from benchlib.table import Row
-from lablib.system import wait_until
+from lablib.system import read_pid, wait_until
 
 NAME = "W11"
 TITLE = "stall: longest forwarding gap while very many flows are committed"
@@ -17,6 +19,8 @@ ROWS = (Row("idle_gap_ms", "ms", "gap while nothing happens"),
         Row("add_gap_ms", "ms", "gap while flows come", (("<=", 10),)),
         Row("remove_gap_ms", "ms", "gap while flows go", (("<=", 10),)),
         Row("lost", "packets", "pings lost", (("<=", 0),)),
+        Row("restart_gap_ms", "ms", "gap while an agent starts and reads them"),
+        Row("restart_lost", "packets", "pings lost then"),
         Row("flows", "flows", "flows"),
         Row("seconds", "s", "time to the last flow"))
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/load/networkpolicies"
@@ -44,19 +48,30 @@ def confirmed(lab):
 
 
 class Commit:
-    """One commit of the agent's: dead while the policies change, it finds the difference."""
+    """One commit of the agent's: it sleeps while the policies change, and wakes to all of it."""
 
     def __init__(self, ctx, lab):
         self.ctx, self.lab = ctx, lab
 
     def around(self, change, is_done):
-        """Seconds from the agent's start to the last flow."""
-        self.lab.run("kill", "agent", "node-1")
-        change()
+        """Seconds from the agent's waking to the last flow."""
+        pid = read_pid(self.lab.inst.processes()["agent-node-1"])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            change()
+        finally:
+            os.kill(pid, signal.SIGCONT)
         with self.ctx.step("the agent commits") as step:
-            self.lab.run("start", "agent", "node-1")
             wait_until(lambda: self.done(is_done), 120, "the flows")
         return step.seconds
+
+    def restart(self):
+        """The agent dies, comes back and reads all flows that the switch has."""
+        there = confirmed(self.lab)[1]
+        self.lab.run("kill", "agent", "node-1")
+        with self.ctx.step("an agent reads the flows"):
+            self.lab.run("start", "agent", "node-1")
+            wait_until(lambda: self.done(lambda n: n == there), 120, "the flows")
 
     def done(self, is_done):
         wanted, there = confirmed(self.lab)
@@ -78,6 +93,8 @@ def measure_virga(ctx, lab, pods):
             lambda n: n >= before + total)
         added = watch.mark()["ping"]
         figures["flows"] = confirmed(lab)[1] - before
+        commit.restart()
+        reread = watch.mark()["ping"]
         commit.around(
             lambda: [lab.api.call("DELETE", f"{POLICIES}/big-{k}") for k, _, _ in parts],
             lambda n: n <= before)
@@ -86,6 +103,7 @@ def measure_virga(ctx, lab, pods):
         watch.stop()
         server.stop()
     return {**figures, "add_gap_ms": added["gap_ms"], "remove_gap_ms": removed["gap_ms"],
+            "restart_gap_ms": reread["gap_ms"], "restart_lost": reread["bad"],
             "lost": added["bad"] + removed["bad"]}
 
 
