@@ -36,12 +36,13 @@ async_config(void)
 }
 
 /* A connection to a bridge's management socket gets no asynchronous message
- * before it sets a miss length. */
+ * before it sets a miss length.  A first fragment has its ports: else it, and then
+ * the connection, would get round every rule that denies a port. */
 static struct ofpbuf *
 switch_config(void)
 {
     struct ofputil_switch_config config = {
-        .frag = OFPUTIL_FRAG_NORMAL,
+        .frag = OFPUTIL_FRAG_NX_MATCH,
         .invalid_ttl_to_controller = -1,
         .miss_send_len = OFP_DEFAULT_MISS_SEND_LEN,
     };

@@ -1,12 +1,13 @@
 """ClusterNetworkPolicy and its forerunners on packets: the shapes of the upstream conformance
 tests, whose short names stand at each, and what those leave out.  Denied is always silence."""
 import json
+import socket
 
 from e2elib.cluster_objects import (API, BANPS, CNPS, cnp, incoming, of, outgoing, pods_of)
 from e2elib.harness import LabError, allowed, cluster, denied, wait_until
 from e2elib.objects import namespace, pod, policy
 from e2elib.runner import check, equal, test
-from e2elib.wire import Connection
+from e2elib.wire import Connection, Ear, open_socket
 from revocation_tests import expect_cut, unharmed, wait_idle
 
 PORTS = {"TCP": (80, 8080), "UDP": (53, 5353), "SCTP": (9003, 9005)}
@@ -403,3 +404,40 @@ def cluster_statistics(lab):
     equal(rules[2]["hits"], 4, "connections that the Pass passed")
     shown = lab.ctl("policy", "stats", "ClusterNetworkPolicy/p").stdout
     check("ClusterNetworkPolicy//p" in shown and "pass" in shown, shown)
+
+
+def send_large(lab, source, destination, port, family):
+    """A UDP datagram in fragments, and a small one after it, from one port of the pod."""
+    sock = open_socket(lab.netns(source), socket.SOCK_DGRAM,
+                       family=socket.AF_INET6 if family == 6 else socket.AF_INET)
+    try:
+        for size in (4000, 10):
+            sock.sendto(b"x" * size, (lab.ip(destination, family), port))
+    finally:
+        sock.close()
+
+
+@test
+def cnp_denies_ports_to_fragments(lab):
+    """A first datagram in fragments neither gets round a Deny of its port nor opens it."""
+    lab.apply(namespace("red", {"virga.dev/subnets": "10.203.0.0/24,fd00:203::/64"}, house="red"),
+              *[house_pod(f"red/{i}", f"node-{i}") for i in (1, 2)], house_pod("red/3", "node-1"))
+    for policies in ([incoming("Deny", of("red"), "53/UDP")], []), \
+            ([], [outgoing("Deny", of("red"), "53/UDP")]):
+        put(lab, cnp("p", "Admin", 1, of("red"), *policies))
+        for source in ("red/2", "red/3"):
+            for family in (4, 6):
+                with Ear(lab.netns("red/1"), "eth0") as ear:
+                    send_large(lab, source, "red/1", 53, family)
+                    lab.expect([(source, "red/1", "5353/UDP", "allowed")], family=family)
+                heard = [f for f in ear.frames if not f.outgoing and f.protocol in (17, 44)
+                         and f.src == lab.ip(source, family) and f.dport != 5353]
+                equal(len(heard), 0, f"frames from {source} by IPv{family}")
+    lab.delete("cnp", "p")
+    for family in (4, 6):
+        with Ear(lab.netns("red/1"), "eth0") as ear:
+            send_large(lab, "red/2", "red/1", 53, family)
+            lab.expect([("red/2", "red/1", "5353/UDP", "allowed")], family=family)
+        heard = [f for f in ear.frames if not f.outgoing and f.protocol in (17, 44)
+                 and f.src == lab.ip("red/2", family) and f.dport != 5353]
+        equal(len(heard), 4, f"frames of an allowed datagram by IPv{family}")
