@@ -114,9 +114,12 @@ def _make_underlay(inst, nodes):
     for node in nodes:
         run(["ip", "-n", inst.netns(node), "-batch", "-"],
             stdin="link set lo up\nlink set eth0 up\n")
-        # As a machine in a data centre: static addresses, no router advertisements.
+        # As a machine in a data centre: static addresses, no router advertisements.  eth0
+        # is a port of br-phy: the kernel must not answer ARP there for br-phy's address,
+        # with a MAC that leads nowhere.
         run(in_netns(inst.netns(node), ["sysctl", "-qw", "net.ipv4.ip_forward=1",
-                                        "net.ipv6.conf.default.accept_ra=0"]))
+                                        "net.ipv6.conf.default.accept_ra=0",
+                                        "net.ipv4.conf.eth0.arp_ignore=8"]))
 
 
 def _start_world(inst):

@@ -70,6 +70,7 @@ class OvnPods:
                 stdin=f"link add chassis{i} type veth peer name eth0 netns {daemons.netns}\n"
                       f"link set chassis{i} master br0 up\n")
             run(["ip", "-n", daemons.netns, "link", "set", "eth0", "up"])
+            run(in_netns(daemons.netns, ["sysctl", "-qw", "net.ipv4.conf.eth0.arp_ignore=8"]))
             daemons.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy",
                           "datapath_type=netdev", "fail_mode=standalone",
                           "--", "add-port", "br-phy", "eth0")
