@@ -50,7 +50,7 @@ def restart(v):
     v.ofctl("del-flows", "br-int")
     began = time.monotonic()
     v.start_agent()
-    v.wait_ready()
+    v.wait_applied()  # What the database calls ready may be the word of the agent before.
     return time.monotonic() - began
 
 

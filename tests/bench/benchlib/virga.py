@@ -17,7 +17,7 @@ from benchlib.ovsdb import JsonRpc, Ovsdb
 from lablib import cluster, pods
 from lablib.instance import Instance
 from lablib.parts import Parts, ovs_env
-from lablib.system import in_netns, read_pid, run, wait_until
+from lablib.system import in_netns, read_pid, run
 
 NODE = "node-1"
 HEARTBEAT_SECONDS = 4
@@ -186,7 +186,3 @@ class Virga:
 
     def start_agent(self):
         self.parts.start_agent(NODE)
-
-    def wait_ready(self):
-        wait_until(lambda: self.parts.node_readiness().get(NODE, {}).get("ready"), 120,
-                   "the node to be ready", interval=0.005)
