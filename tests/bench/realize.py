@@ -74,7 +74,8 @@ def measure_raw(shared, raw):
 def run(ctx):
     shared, raw = apps.get(ctx), Raw(ctx)
     shared.start_virga()
-    shared.start_ovn()
+    if ctx.wants("ovn"):
+        shared.start_ovn()
     return ctx.in_turn({"virga": lambda: measure_virga(shared),
                         "ovn": lambda: measure_ovn(shared),
                         "raw": lambda: measure_raw(shared, raw)})

@@ -89,9 +89,9 @@ class Apps:
         return time.monotonic() - began
 
     def with_policies(self):
-        """(virga, ovn), every policy realised."""
+        """(virga, ovn), every policy realised; None for a peer that is not wanted."""
         for peer, realize in (("virga", self.realize_virga), ("ovn", self.realize_ovn)):
-            if not self.has_policies[peer]:
+            if self.ctx.wants(peer) and not self.has_policies[peer]:
                 with self.ctx.step(f"{peer}: {len(self.policies):,} policies"):
                     realize()
         return self.virga, self.ovn

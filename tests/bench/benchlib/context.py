@@ -36,10 +36,11 @@ class BenchError(Exception):
 
 
 class Context:
-    def __init__(self, root, runs, scale=None):
+    def __init__(self, root, runs, scale=None, peers=None):
         self.root = root
         self.runs = runs
         self.scale = float(scale or os.environ.get("BENCH_SCALE") or 1)
+        self.peers = peers  # None: all.
         self.out = os.path.join(root, ".build", "bench")
         self.shared = {}  # What one workload leaves for the next: clusters of one shape.
         self.begun = time.monotonic()
@@ -73,8 +74,12 @@ class Context:
 
     # --- turns -----------------------------------------------------------------
 
+    def wants(self, peer):
+        return self.peers is None or peer in self.peers
+
     def in_turn(self, peers, runs=None):
         """A B A B: {peer: medians, "worst": {peer: ...}, "runs": {peer: [...]}}."""
+        peers = {peer: measure for peer, measure in peers.items() if self.wants(peer)}
         figures = {peer: [] for peer in peers}
         runs = runs or self.runs
         for i in range(runs):
