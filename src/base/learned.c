@@ -16,6 +16,7 @@ struct entry {
 
 struct learned {
     struct hmap sets; /* struct entry. */
+    unsigned int seqno;
 };
 
 struct learned *
@@ -24,6 +25,7 @@ learned_create(void)
     struct learned *l = xmalloc(sizeof *l);
 
     hmap_init(&l->sets);
+    l->seqno = 0;
     return l;
 }
 
@@ -93,8 +95,8 @@ forget(struct learned *l, struct entry *e)
     return true;
 }
 
-bool
-learned_put(struct learned *l, uint32_t set, const struct in6_addr *addresses, size_t n)
+static bool
+put(struct learned *l, uint32_t set, const struct in6_addr *addresses, size_t n)
 {
     struct entry *e = find_entry(l, set);
 
@@ -115,6 +117,21 @@ learned_put(struct learned *l, uint32_t set, const struct in6_addr *addresses, s
     e->addresses = copy;
     e->n = n;
     return true;
+}
+
+bool
+learned_put(struct learned *l, uint32_t set, const struct in6_addr *addresses, size_t n)
+{
+    bool changed = put(l, set, addresses, n);
+
+    l->seqno += changed;
+    return changed;
+}
+
+unsigned int
+learned_seqno(const struct learned *l)
+{
+    return l ? l->seqno : 0;
 }
 
 const struct in6_addr *

@@ -19,6 +19,8 @@ void learned_destroy(struct learned *);
 bool learned_put(struct learned *, uint32_t set, const struct in6_addr *, size_t n);
 /* Sorted; NULL and *n == 0 if nothing. */
 const struct in6_addr *learned_find(const struct learned *, uint32_t set, size_t *n);
+/* Changes when anything changed. */
+unsigned int learned_seqno(const struct learned *);
 /* Unordered walk over all sets that hold something. */
 void learned_each(const struct learned *,
                   void (*cb)(void *aux, uint32_t set, const struct in6_addr *, size_t n),

@@ -30,7 +30,8 @@ struct evaluate_verdict {
     const struct rec_rule *ingress;
 };
 
-/* An index over 'records', which must outlive it and not change. */
+/* An index over 'records', which must outlive it and not change unless
+ * evaluate_follow() says what did. */
 struct evaluate *evaluate_create(const struct records *);
 /* The same with the addresses that this node has learned for domains; NULL:
  * none are known, so a set holds nobody by its domains. */
@@ -40,6 +41,11 @@ struct evaluate *evaluate_create_learned(const struct records *, const struct le
 struct evaluate *evaluate_create_closed(const struct records *, const struct learned *,
                                         const struct number_set *closed);
 void evaluate_destroy(struct evaluate *);
+/* Brings the index up to date with the records' change log, which must begin where
+ * the index was made or last brought up to date.  It is as if made anew, but for a
+ * price by what changed.  False if it must be made anew: it can only follow changes
+ * of endpoints, identities, and networks, and no learned addresses. */
+bool evaluate_follow(struct evaluate *);
 struct evaluate_verdict evaluate(const struct evaluate *, const struct evaluate_tuple *);
 
 /* Why: one direction of a packet, tier by tier. */

@@ -397,6 +397,28 @@ index_address(struct evaluate *e, const struct in6_addr *ip, const struct rec_en
 }
 
 static void
+index_endpoint(struct evaluate *e, const struct rec_endpoint *endpoint)
+{
+    for (size_t i = 0; i < endpoint->n_ips; i++) {
+        index_address(e, &endpoint->ips[i], endpoint, 0);
+    }
+}
+
+static void
+forget_address(struct evaluate *e, const struct in6_addr *ip, const struct rec_endpoint *endpoint)
+{
+    struct owner *owner;
+
+    HMAP_FOR_EACH_WITH_HASH (owner, hmap_node, ip_hash(ip), &e->owners) {
+        if (owner->endpoint == endpoint && !memcmp(&owner->ip, ip, sizeof *ip)) {
+            hmap_remove(&e->owners, &owner->hmap_node);
+            free(owner);
+            return;
+        }
+    }
+}
+
+static void
 index_addresses(struct evaluate *e, const struct records *records)
 {
     const struct record *r;
@@ -409,12 +431,41 @@ index_addresses(struct evaluate *e, const struct records *records)
         }
     }
     for (r = records_first(records, RECORD_ENDPOINT); r; r = records_next(records, r)) {
-        const struct rec_endpoint *endpoint = (const struct rec_endpoint *) r;
-
-        for (size_t i = 0; i < endpoint->n_ips; i++) {
-            index_address(e, &endpoint->ips[i], endpoint, 0);
-        }
+        index_endpoint(e, (const struct rec_endpoint *) r);
     }
+}
+
+static void
+follow_endpoint(struct evaluate *e, uint32_t key)
+{
+    const struct rec_endpoint *was = (const struct rec_endpoint *) records_before(
+        e->records, RECORD_ENDPOINT, key);
+    const struct rec_endpoint *is = records_endpoint(e->records, key);
+
+    for (size_t i = 0; was && i < was->n_ips; i++) {
+        forget_address(e, &was->ips[i], was);
+    }
+    if (is) {
+        index_endpoint(e, is);
+    }
+}
+
+bool
+evaluate_follow(struct evaluate *e)
+{
+    if (records_any_changed(e->records, RECORD_NODE) || records_any_changed(e->records, RECORD_SET)
+        || records_any_changed(e->records, RECORD_RULE)
+        || e->learned_seqno != learned_seqno(e->learned)) {
+        return false;
+    }
+    size_t n;
+    uint32_t *keys = records_changed(e->records, RECORD_ENDPOINT, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        follow_endpoint(e, keys[i]);
+    }
+    free(keys);
+    return true;
 }
 
 /* The whole. */
@@ -426,6 +477,8 @@ evaluate_create_closed(const struct records *records, const struct learned *lear
     struct evaluate *e = xzalloc(sizeof *e);
 
     e->records = records;
+    e->learned = learned;
+    e->learned_seqno = learned_seqno(learned);
     hmap_init(&e->buckets);
     hmap_init(&e->subjects);
     hmap_init(&e->peer_sets);

@@ -95,6 +95,8 @@ struct brief {
 
 struct evaluate {
     const struct records *records;
+    const struct learned *learned;
+    unsigned int learned_seqno;    /* What of it is in the index. */
     const struct rec_rule **rules; /* In order of decision. */
     struct brief *briefs;          /* Of 'rules'. */
     size_t n_rules;

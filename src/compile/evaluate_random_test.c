@@ -236,11 +236,124 @@ test_index_finds_what_reading_finds(void **state)
     assert_true(n_by_default > 1000 && n_passed > 1000 && n_dry_run > 1000);
 }
 
+/* An endpoint gets another identity of its network, or the address of another one. */
+static void
+change_endpoint(struct records *records)
+{
+    uint32_t key = 1 + pick(N_ENDPOINTS);
+    struct rec_endpoint *e = (struct rec_endpoint *) record_clone(
+        &records_endpoint(records, key)->r);
+
+    if (pick(2)) {
+        e->identity = 256 + (e->identity - 256 + N_NETWORKS) % N_IDENTITIES;
+    } else {
+        e->ips[0].s6_addr[15] = (uint8_t) (100 + key * 10 + pick(10));
+    }
+    records_put(records, &e->r);
+}
+
+static void
+change_rule(struct records *records)
+{
+    struct rec_rule *rule = (struct rec_rule *) record_clone(records_first(records, RECORD_RULE));
+
+    rule->vni = rule->tier == TIER_NETWORKPOLICY ? rule->vni : rule->vni ? 0 : 4096;
+    rule->priority++;
+    records_put(records, &rule->r);
+}
+
+static void
+follow(struct world *w, bool must)
+{
+    bool followed = evaluate_follow(w->evaluate);
+
+    assert_int_equal(followed, must);
+    if (!followed) {
+        evaluate_destroy(w->evaluate);
+        w->evaluate = evaluate_create_learned(w->records, w->learned);
+    }
+    records_clear_changes(w->records);
+}
+
+/* Goes, and comes back. */
+static void
+replace_endpoint(struct world *w)
+{
+    uint32_t key = 1 + pick(N_ENDPOINTS);
+    struct record *r = record_clone(&records_endpoint(w->records, key)->r);
+    struct in6_addr ip = ((struct rec_endpoint *) r)->ips[0];
+
+    records_remove(w->records, RECORD_ENDPOINT, key);
+    follow(w, true);
+    assert_null(evaluate_endpoint(w->evaluate, &ip));
+    records_put(w->records, r);
+    follow(w, true);
+}
+
+/* The domain loses its address, or gets it back. */
+static void
+change_learned(struct world *w)
+{
+    struct in6_addr address;
+    char *error = addr_parse(LEARNED_ADDRESS, &address);
+
+    assert_null(error);
+    if (!learned_put(w->learned, DOMAIN_SET, &address, 1)) {
+        learned_put(w->learned, DOMAIN_SET, NULL, 0);
+    }
+    follow(w, false);
+}
+
+static void
+random_step(struct world *w)
+{
+    switch (pick(8)) {
+    case 0:
+        change_rule(w->records);
+        change_endpoint(w->records);
+        follow(w, false);
+        break;
+    case 1:
+        change_learned(w);
+        break;
+    case 2:
+        replace_endpoint(w);
+        break;
+    default:
+        for (unsigned int i = pick(4); i > 0; i--) {
+            change_endpoint(w->records);
+        }
+        follow(w, true);
+    }
+}
+
+static void
+test_index_follows_changes(void **state)
+{
+    srand(6);
+    for (int i = 0; i < 20; i++) {
+        struct world w = { .records = random_records(3 + i % 30), .learned = learned_addresses() };
+
+        records_clear_changes(w.records);
+        w.evaluate = evaluate_create_learned(w.records, w.learned);
+        for (int step = 0; step < 100; step++) {
+            random_step(&w);
+            if (step % 5 == 0) {
+                check_world(&w);
+            }
+        }
+        evaluate_destroy(w.evaluate);
+        learned_destroy(w.learned);
+        records_destroy(w.records);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_index_finds_what_reading_finds),
+        cmocka_unit_test(test_index_follows_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ struct revocation {
     /* Made for the first connection that is judged: most zones that a change
      * concerns have none, and this is an index of all that there is. */
     struct evaluate *evaluate;
+    unsigned int learned_seqno;  /* What of 'learned' is in it. */
     const struct rec_node *node; /* This node. */
     struct hmap reused;          /* struct address */
     unsigned long *zones;        /* Bitmap of those that are Virga's. */
@@ -99,10 +100,7 @@ revocation_destroy(struct revocation *rev)
     if (!rev) {
         return;
     }
-    struct address *address;
-    HMAP_FOR_EACH_POP (address, hmap_node, &rev->reused) {
-        free(address);
-    }
+    revocation_forget_reused(rev);
     hmap_destroy(&rev->reused);
     evaluate_destroy(rev->evaluate);
     bitmap_free(rev->zones);
@@ -116,12 +114,36 @@ revocation_set_closed(struct revocation *rev, const struct number_set *closed)
     rev->closed = closed;
 }
 
+static void
+forget_evaluator(struct revocation *rev)
+{
+    evaluate_destroy(rev->evaluate);
+    rev->evaluate = NULL;
+}
+
+bool
+revocation_follow(struct revocation *rev)
+{
+    if (records_any_changed(rev->records, RECORD_NODE)
+        || records_any_changed(rev->records, RECORD_NETWORK)) {
+        return false;
+    }
+    if (rev->evaluate && !evaluate_follow(rev->evaluate)) {
+        forget_evaluator(rev);
+    }
+    return true;
+}
+
 static const struct evaluate *
 evaluator(const struct revocation *rev_)
 {
     struct revocation *rev = CONST_CAST(struct revocation *, rev_);
+    if (rev->evaluate && rev->learned_seqno != learned_seqno(rev->learned)) {
+        forget_evaluator(rev);
+    }
     if (!rev->evaluate) {
         rev->evaluate = evaluate_create_closed(rev->records, rev->learned, rev->closed);
+        rev->learned_seqno = learned_seqno(rev->learned);
     }
     return rev->evaluate;
 }
@@ -145,6 +167,15 @@ revocation_reused(struct revocation *rev, const struct in6_addr *ip)
         struct address *a = xmalloc(sizeof *a);
         a->ip = *ip;
         hmap_insert(&rev->reused, &a->hmap_node, hash_bytes(ip, sizeof *ip, 0));
+    }
+}
+
+void
+revocation_forget_reused(struct revocation *rev)
+{
+    struct address *address;
+    HMAP_FOR_EACH_POP (address, hmap_node, &rev->reused) {
+        free(address);
     }
 }
 

@@ -22,12 +22,16 @@ enum revocation_verdict {
 struct learned;
 struct number_set;
 
-/* 'records' and 'learned' (addresses of domain names; NULL: none) must outlive this
- * and not change; 'node_name' is this node.  In a cluster that has no record of
+/* 'records' and 'learned' (addresses of domain names; NULL: none) must outlive this, and
+ * 'records' not change unless revocation_follow() says what did; 'node_name' is this node.  In a cluster that has no record of
  * this node, everything is kept. */
 struct revocation *revocation_create(const struct records *records, const struct learned *learned,
                                      const char *node_name);
 void revocation_destroy(struct revocation *);
+/* Goes on with the records as they are, before their change log is cleared; nothing may
+ * have been cleared since this was made.  What was made to judge connections is kept if
+ * only endpoints have changed.  False: it cannot go on, another must be made. */
+bool revocation_follow(struct revocation *);
 
 /* Says which rules this node enforces as rule_close() leaves them, by their ids; before
  * anything is judged.  It must outlive this and not change. */
@@ -36,6 +40,7 @@ void revocation_set_closed(struct revocation *, const struct number_set *closed)
 /* Says that 'address' was another endpoint's when connections of it that are
  * tracked now may have begun. */
 void revocation_reused(struct revocation *, const struct in6_addr *address);
+void revocation_forget_reused(struct revocation *);
 
 /* Zones that are not of Virga are always kept. */
 enum revocation_verdict revocation_judge(const struct revocation *,

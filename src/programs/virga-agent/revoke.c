@@ -75,6 +75,7 @@ struct revoke {
     char *datapath;
     struct revoke_seam seam;
     struct guards *guards;
+    struct revocation *judge;       /* Made for the first connection or guard; or NULL. */
     struct revocation_scope *scope; /* Of changes that no pass has begun with. */
     bool was_applied;               /* Did the switch have our flows at the last run? */
     long long int changed_at;       /* The first of 'scope'. */
@@ -124,6 +125,7 @@ revoke_destroy(struct revoke *r)
 {
     if (r) {
         guards_destroy(r->guards);
+        revocation_destroy(r->judge);
         revocation_scope_destroy(r->scope);
         revocation_cuts_uninit(&r->cuts);
         bitmap_free(r->zones);
@@ -136,15 +138,28 @@ revoke_destroy(struct revoke *r)
 
 /* --- Judging --------------------------------------------------------------------- */
 
+/* Kept from pass to pass: it has an index of all records. */
 static struct revocation *
-create_revocation(const struct revoke *r, const struct records *records)
+get_judge(struct revoke *r, const struct records *records)
 {
-    struct revocation *rev = revocation_create(records, r->learned, r->node);
-    revocation_set_closed(rev, r->closed);
-    for (size_t i = 0; i < r->n_reused; i++) {
-        revocation_reused(rev, &r->reused[i]);
+    if (!r->judge) {
+        r->judge = revocation_create(records, r->learned, r->node);
+        revocation_set_closed(r->judge, r->closed);
     }
-    return rev;
+    revocation_forget_reused(r->judge);
+    for (size_t i = 0; i < r->n_reused; i++) {
+        revocation_reused(r->judge, &r->reused[i]);
+    }
+    return r->judge;
+}
+
+static void
+follow_changes(struct revoke *r)
+{
+    if (r->judge && (r->closed_changed || !revocation_follow(r->judge))) {
+        revocation_destroy(r->judge);
+        r->judge = NULL;
+    }
 }
 
 /* A guard drops packets of the responder: the connection's replies. */
@@ -168,14 +183,13 @@ is_still_denied(const struct guard_tuple *t, void *rev)
 static void
 drop_guards(struct revoke *r, const struct records *records)
 {
-    struct revocation *rev = create_revocation(r, records);
+    struct revocation *rev = get_judge(r, records);
     size_t n;
     const struct in6_addr *reused = revocation_scope_reused(r->scope, &n);
     for (size_t i = 0; i < n; i++) {
         revocation_reused(rev, &reused[i]);
     }
     guards_filter(r->guards, is_still_denied, rev);
-    revocation_destroy(rev);
 }
 
 /* Connections that go on, reversed: their first packet came between the flush
@@ -207,11 +221,10 @@ forget_guarded_icmp6(struct revoke *r)
 static void
 judge(struct revoke *r, const struct records *records, const char *dump, size_t len)
 {
-    struct revocation *rev = create_revocation(r, records);
+    struct revocation *rev = get_judge(r, records);
     bool again = r->n_settles > 0 && guards_count(r->guards) > 0;
     revocation_read(rev, dump, len, again ? is_guarded : NULL, r, &r->cuts);
     forget_guarded_icmp6(r);
-    revocation_destroy(rev);
 }
 
 /* --- States ------------------------------------------------------------------------ */
@@ -528,6 +541,7 @@ revoke_look(struct revoke *r, const struct records *records, long long int now)
         r->changed_at = now;
     }
     revocation_scope_look(r->scope, records);
+    follow_changes(r);
     if (r->closed_changed) {
         revocation_scope_add_all(r->scope);
     }
