@@ -74,15 +74,8 @@ static void
 queue(struct flow_bundle *b, const struct flow_entry *flow, uint16_t command)
 {
     struct ofpbuf *msg = encode_flow_mod(flow, command);
-    struct ofputil_bundle_add_msg add = {
-        .bundle_id = b->id,
-        .flags = BUNDLE_FLAGS,
-        .msg = msg->data,
-    };
-    struct ofpbuf *wrapped = ofputil_encode_bundle_add(OFP15_VERSION, &add);
-    ofpmsg_update_length(wrapped);
-    ofpbuf_delete(msg);
-    ovs_list_push_back(&b->pending, &wrapped->list_node);
+    ofpmsg_update_length(msg);
+    ovs_list_push_back(&b->pending, &msg->list_node);
     b->n_mods++;
     if (flow->table_id < FLOW_BUNDLE_MAX_TABLE && command != OFPFC_MODIFY_STRICT) {
         b->n_added[flow->table_id] += command == OFPFC_ADD ? 1 : -1;
@@ -146,9 +139,34 @@ flow_bundle_control(const struct flow_bundle *b, uint16_t type)
     return ofputil_encode_bundle_ctrl_request(OFP15_VERSION, &msg);
 }
 
-struct ofpbuf *
-flow_bundle_next(struct flow_bundle *b)
+static struct ofpbuf *
+pop_flow_mod(struct flow_bundle *b)
 {
     return ovs_list_is_empty(&b->pending) ? NULL
                                           : ofpbuf_from_list(ovs_list_pop_front(&b->pending));
+}
+
+struct ofpbuf *
+flow_bundle_next(struct flow_bundle *b)
+{
+    struct ofpbuf *msg = pop_flow_mod(b);
+    if (!msg) {
+        return NULL;
+    }
+    struct ofputil_bundle_add_msg add = {
+        .bundle_id = b->id,
+        .flags = BUNDLE_FLAGS,
+        .msg = msg->data,
+    };
+    struct ofpbuf *wrapped = ofputil_encode_bundle_add(OFP15_VERSION, &add);
+    ofpmsg_update_length(wrapped);
+    ofpbuf_delete(msg);
+    return wrapped;
+}
+
+struct ofpbuf *
+flow_bundle_only(struct flow_bundle *b)
+{
+    ovs_assert(b->n_mods == 1);
+    return pop_flow_mod(b);
 }

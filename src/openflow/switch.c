@@ -19,11 +19,12 @@
  *                                                                v        |
  *                                                            COMMITTING --+
  *
- * A large change is several bundles (flow_stages.h); CHECKING and COMMITTING
- * then lead to FILLING again.  A bundle takes two round trips.  A message that the switch cannot add to a
- * bundle leaves the bundle as it was, without that message; so a barrier
- * (CHECKING) comes between the last message and the commit, and a bundle that
- * met an error is discarded.  A commit is all or nothing.
+ * A large change is several bundles (flow_stages.h); COMMITTING then leads to
+ * FILLING again.  A bundle takes two round trips.  A message that the switch
+ * cannot add to a bundle leaves the bundle as it was, without that message; so a
+ * barrier (CHECKING) comes between the last message and the commit, and a bundle
+ * that met an error is discarded.  A commit is all or nothing.  A single flow mod
+ * is that without a bundle, and leads to COMMITTING at once.
  *
  * Somebody with ovs-ofctl may still change flows behind our back.  The number
  * of flows per table is compared now and then; a difference leads back to
@@ -160,20 +161,20 @@ ofswitch_destroy(struct ofswitch *sw)
     free(sw);
 }
 
-static void
+/* Returns the message's number, which the answer repeats. */
+static ovs_be32
 send_msg(struct ofswitch *sw, struct ofpbuf *msg)
 {
+    ovs_be32 xid = ofp_message_xid(msg);
     /* A failure is a lost connection, which the next run sees. */
     rconn_send(sw->rconn, msg, NULL);
+    return xid;
 }
 
 static ovs_be32
 send_barrier(struct ofswitch *sw)
 {
-    struct ofpbuf *msg = ofputil_encode_barrier_request(OFP15_VERSION);
-    ovs_be32 xid = ofp_message_xid(msg);
-    send_msg(sw, msg);
-    return xid;
+    return send_msg(sw, ofputil_encode_barrier_request(OFP15_VERSION));
 }
 
 /* --- Connection ----------------------------------------------------------- */
@@ -218,9 +219,7 @@ start_dump(struct ofswitch *sw)
 {
     drop_dump(sw);
     sw->installed = flow_table_create();
-    struct ofpbuf *msg = flow_stats_encode(OFPTT_ALL, 0, 0);
-    sw->dump_xid = ofp_message_xid(msg);
-    send_msg(sw, msg);
+    sw->dump_xid = send_msg(sw, flow_stats_encode(OFPTT_ALL, 0, 0));
     sw->state = DUMPING;
 }
 
@@ -310,8 +309,14 @@ launch_bundle(struct ofswitch *sw)
             return;
         }
     }
-    send_bundle_control(sw, OFPBCT_OPEN_REQUEST);
-    sw->state = FILLING;
+    if (flow_stages_bundle(&sw->stages)->n_mods == 1) {
+        send_msg(sw, flow_bundle_only(flow_stages_bundle(&sw->stages)));
+        sw->barrier_xid = send_barrier(sw);
+        sw->state = COMMITTING;
+    } else {
+        send_bundle_control(sw, OFPBCT_OPEN_REQUEST);
+        sw->state = FILLING;
+    }
 }
 
 static void
@@ -445,10 +450,8 @@ handle_error(struct ofswitch *sw, const struct ofp_header *oh)
 static void
 start_audit(struct ofswitch *sw)
 {
-    struct ofpbuf *msg = ofp_message_table_stats_request();
-    sw->audit_xid = ofp_message_xid(msg);
+    sw->audit_xid = send_msg(sw, ofp_message_table_stats_request());
     sw->audit_at = time_msec() + sw->audit_ms;
-    send_msg(sw, msg);
 }
 
 static void
