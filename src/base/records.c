@@ -228,5 +228,6 @@ records_clear_changes(struct records *rs)
             record_destroy(c->before);
             free(c);
         }
+        hmap_shrink(&rs->changed[k]); /* A walk over a few would cross all the room of many. */
     }
 }
