@@ -67,25 +67,36 @@ place_remove(struct place_index *px, struct place *p)
     free(p);
 }
 
-struct place *
-place_set(struct place_index *px, const struct rec_endpoint *ep, ofp_port_t port)
+static struct place *
+place_create(struct place_index *px, const struct rec_endpoint *ep)
 {
-    struct place *p = place_find(px, ep->r.key);
+    struct place *p = xzalloc(sizeof *p);
 
-    if (p) {
-        place_remove(px, p);
-    }
-    p = xmalloc(sizeof *p);
     p->id = ep->r.key;
     p->node = ep->node;
-    p->identity = ep->identity;
-    p->vni = ep->vni;
-    p->port = port;
     p->name = xstrdup(ep->name);
     p->uid = xstrdup(ep->uid);
     hmap_insert(&px->by_id, &p->by_id, hash_int(p->id, 0));
     hmap_insert(&px->by_name, &p->by_name, hash_string(p->name, 0));
     hmap_insert(&px->by_node, &p->by_node, hash_int(p->node, 0));
+    return p;
+}
+
+/* All endpoints of a node are one chain of 'by_node', so one that stays there
+ * keeps its place in it. */
+struct place *
+place_set(struct place_index *px, const struct rec_endpoint *ep, ofp_port_t port)
+{
+    struct place *p = place_find(px, ep->r.key);
+
+    if (p && (p->node != ep->node || strcmp(p->name, ep->name) || strcmp(p->uid, ep->uid))) {
+        place_remove(px, p);
+        p = NULL;
+    }
+    p = p ? p : place_create(px, ep);
+    p->identity = ep->identity;
+    p->vni = ep->vni;
+    p->port = port;
     return p;
 }
 
