@@ -5,6 +5,7 @@
 
 #include "hash.h"
 #include "openflow/conjunctions.h"
+#include "openflow/small_actions.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/util.h"
@@ -32,8 +33,7 @@ struct claim {
     struct entry *entry;
     struct owner *owner;
     uint64_t cookie;
-    struct ofpact *ofpacts;
-    uint32_t ofpacts_len;
+    struct small_actions actions;
     uint16_t flags;
     bool stale; /* Not added again since flow_table_replace_begin(). */
 };
@@ -64,7 +64,7 @@ struct flow_table {
     struct hmap owners;
     struct ovs_list dirty;
     struct ovs_list log;
-    size_t n_live;
+    size_t n_claimed; /* Entries with claims. */
 };
 
 /* Keys and contents. */
@@ -115,13 +115,13 @@ flow_entry_destroy(struct flow_entry *f)
     }
 }
 
-/* What the claims of one entry amount to. */
-
 static bool
 is_conjunctions(const struct claim *c)
 {
-    return conjunctions_are_all(c->ofpacts, c->ofpacts_len);
+    return conjunctions_are_all(small_actions_get(&c->actions), c->actions.len);
 }
+
+/* What the claims of one entry amount to. */
 
 static int
 owner_compare(const struct flow_owner *a, const struct flow_owner *b)
@@ -132,28 +132,20 @@ owner_compare(const struct flow_owner *a, const struct flow_owner *b)
     return a->key < b->key ? -1 : a->key > b->key;
 }
 
+/* The claim of the lowest owner; also whether all are conjunctions. */
 static const struct claim *
-entry_winner(const struct entry *e)
+entry_winner(const struct entry *e, bool *all_conjunctions)
 {
     const struct claim *winner = e->claims;
 
+    *all_conjunctions = is_conjunctions(winner);
     for (const struct claim *c = winner->next; c; c = c->next) {
+        *all_conjunctions = *all_conjunctions && is_conjunctions(c);
         if (owner_compare(&c->owner->id, &winner->owner->id) < 0) {
             winner = c;
         }
     }
     return winner;
-}
-
-static bool
-entry_is_all_conjunctions(const struct entry *e)
-{
-    for (const struct claim *c = e->claims; c; c = c->next) {
-        if (!is_conjunctions(c)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void
@@ -163,7 +155,7 @@ entry_merge_conjunctions(struct entry *e)
     struct ofpbuf out;
 
     for (const struct claim *c = e->claims; c; c = c->next) {
-        conjunctions_add(&all, c->ofpacts, c->ofpacts_len);
+        conjunctions_add(&all, small_actions_get(&c->actions), c->actions.len);
     }
     ofpbuf_init(&out, all.n * sizeof(struct ofpact_conjunction));
     conjunctions_put(&all, &out);
@@ -186,15 +178,16 @@ entry_forget_flow(struct entry *e)
 static void
 entry_work_out(struct entry *e)
 {
-    const struct claim *winner = entry_winner(e);
+    bool all_conjunctions;
+    const struct claim *winner = entry_winner(e, &all_conjunctions);
 
     e->flow.cookie = winner->cookie;
     e->flow.flags = winner->flags;
-    if (e->n_claims > 1 && entry_is_all_conjunctions(e)) {
+    if (e->n_claims > 1 && all_conjunctions) {
         entry_merge_conjunctions(e);
     } else {
-        e->flow.ofpacts = winner->ofpacts;
-        e->flow.ofpacts_len = winner->ofpacts_len;
+        e->flow.ofpacts = small_actions_get(&winner->actions);
+        e->flow.ofpacts_len = winner->actions.len;
     }
 }
 
@@ -240,7 +233,6 @@ entry_settle(struct flow_table *ft, struct entry *e)
     e->dirty = false;
     e->live = e->n_claims > 0;
     if (e->live) {
-        ft->n_live++;
         entry_work_out(e);
     }
     if (entry_is_unchanged(e)) {
@@ -272,7 +264,6 @@ entry_touch(struct flow_table *ft, struct entry *e)
         e->logged = true;
         ovs_list_push_back(&ft->log, &e->log_node);
     }
-    ft->n_live -= e->live;
     e->live = false;
     entry_forget_flow(e);
     e->dirty = true;
@@ -387,6 +378,7 @@ claim_create(struct flow_table *ft, struct entry *e, struct owner *o)
         c->next->pprev = &c->next;
     }
     e->claims = c;
+    ft->n_claimed += !e->n_claims;
     e->n_claims++;
     ovs_list_push_back(&o->claims, &c->owner_node);
     hmap_insert(&ft->claims, &c->hmap_node, claim_hash(e, o));
@@ -405,9 +397,10 @@ claim_destroy(struct flow_table *ft, struct claim *c)
         c->next->pprev = c->pprev;
     }
     e->n_claims--;
+    ft->n_claimed -= !e->n_claims;
     ovs_list_remove(&c->owner_node);
     hmap_remove(&ft->claims, &c->hmap_node);
-    free(c->ofpacts);
+    small_actions_uninit(&c->actions);
     free(c);
 }
 
@@ -415,11 +408,9 @@ static void
 claim_set(struct claim *c, uint64_t cookie, uint16_t flags, const struct ofpact *ofpacts,
           size_t len)
 {
-    free(c->ofpacts);
+    small_actions_set(&c->actions, ofpacts, len);
     c->cookie = cookie;
     c->flags = flags;
-    c->ofpacts = len ? xmemdup(ofpacts, len) : NULL;
-    c->ofpacts_len = len;
     c->stale = false;
 }
 
@@ -428,46 +419,47 @@ claim_equals(const struct claim *c, uint64_t cookie, uint16_t flags, const struc
              size_t len)
 {
     return c->cookie == cookie && c->flags == flags
-           && ofpacts_equal(c->ofpacts, c->ofpacts_len, ofpacts, len);
+           && ofpacts_equal(small_actions_get(&c->actions), c->actions.len, ofpacts, len);
 }
 
 static void
-claim_add_conjunctions(struct claim *c, const struct claim *more)
+claim_add_conjunctions(struct claim *c, const struct ofpact *ofpacts, size_t len)
 {
     struct conjunctions all = CONJUNCTIONS_INITIALIZER;
     struct ofpbuf out;
 
-    conjunctions_add(&all, c->ofpacts, c->ofpacts_len);
-    conjunctions_add(&all, more->ofpacts, more->ofpacts_len);
+    conjunctions_add(&all, small_actions_get(&c->actions), c->actions.len);
+    conjunctions_add(&all, ofpacts, len);
     ofpbuf_init(&out, all.n * sizeof(struct ofpact_conjunction));
     conjunctions_put(&all, &out);
-    free(c->ofpacts);
-    c->ofpacts_len = out.size;
-    c->ofpacts = ofpbuf_steal_data(&out);
-    c->cookie = MIN(c->cookie, more->cookie);
+    small_actions_set(&c->actions, out.data, out.size);
+    ofpbuf_uninit(&out);
 }
 
+/* Is the claim larger than these? */
 static bool
-claim_is_smaller(const struct claim *a, const struct claim *b)
+claim_exceeds(const struct claim *c, uint64_t cookie, const struct ofpact *ofpacts, size_t len)
 {
-    if (a->cookie != b->cookie) {
-        return a->cookie < b->cookie;
+    if (c->cookie != cookie) {
+        return c->cookie > cookie;
     }
-    if (a->ofpacts_len != b->ofpacts_len) {
-        return a->ofpacts_len < b->ofpacts_len;
+    if (c->actions.len != len) {
+        return c->actions.len > len;
     }
-    return a->ofpacts_len && memcmp(a->ofpacts, b->ofpacts, a->ofpacts_len) < 0;
+    return len && memcmp(small_actions_get(&c->actions), ofpacts, len) > 0;
 }
 
 /* One owner that claims a key twice: conjunctions add up; of other claims the
  * smaller stays, so that the order does not matter. */
 static void
-claim_add_more(struct claim *c, const struct claim *more)
+claim_add_more(struct claim *c, uint64_t cookie, uint16_t flags, const struct ofpact *ofpacts,
+               size_t len)
 {
-    if (is_conjunctions(c) && is_conjunctions(more)) {
-        claim_add_conjunctions(c, more);
-    } else if (claim_is_smaller(more, c)) {
-        claim_set(c, more->cookie, more->flags, more->ofpacts, more->ofpacts_len);
+    if (is_conjunctions(c) && conjunctions_are_all(ofpacts, len)) {
+        claim_add_conjunctions(c, ofpacts, len);
+        c->cookie = MIN(c->cookie, cookie);
+    } else if (claim_exceeds(c, cookie, ofpacts, len)) {
+        claim_set(c, cookie, flags, ofpacts, len);
     }
 }
 
@@ -489,12 +481,8 @@ flow_table_add_flags(struct flow_table *ft, struct flow_owner id, uint8_t table_
         entry_touch(ft, e);
         claim_set(c, cookie, flags, ofpacts, len);
     } else {
-        struct claim more = { .cookie = cookie,
-                              .flags = flags,
-                              .ofpacts_len = len,
-                              .ofpacts = CONST_CAST(struct ofpact *, ofpacts) };
         entry_touch(ft, e);
-        claim_add_more(c, &more);
+        claim_add_more(c, cookie, flags, ofpacts, len);
     }
 }
 
@@ -578,8 +566,7 @@ flow_table_destroy(struct flow_table *ft)
 size_t
 flow_table_count(const struct flow_table *ft)
 {
-    settle(ft);
-    return ft->n_live;
+    return ft->n_claimed;
 }
 
 const struct flow_entry *

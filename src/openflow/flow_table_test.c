@@ -167,6 +167,34 @@ test_replacing_with_the_same_is_no_change(void **state)
     flow_table_destroy(ft);
 }
 
+/* Actions of any size: none, one clause of a rule, more than that, and back. */
+static void
+test_actions_of_a_claim_change_size(void **state)
+{
+    struct flow_owner owner = { 1, 4 };
+    struct flow_table *ft = flow_table_create();
+    struct ofpbuf acts;
+    struct match m;
+
+    match_reg(&m, 1);
+    ofpbuf_init(&acts, 0);
+    for (int i = 0; i < 8; i++) {
+        int n = (const int[]){ 0, 1, 5, 1, 2, 0, 3, 0 }[i];
+        ofpbuf_clear(&acts);
+        for (int k = 0; k < n; k++) {
+            ofpact_put_GOTO_TABLE(&acts)->table_id = 60 + k;
+        }
+        flow_table_replace_begin(ft, owner);
+        flow_table_add(ft, owner, 36, 100, 7, &m, acts.data, acts.size);
+        flow_table_replace_end(ft, owner);
+        const struct flow_entry *f = flow_table_first(ft);
+        assert_true(ofpacts_equal(f->ofpacts, f->ofpacts_len, acts.data, acts.size));
+        assert_changes(ft, i ? "~1" : "+1");
+    }
+    ofpbuf_uninit(&acts);
+    flow_table_destroy(ft);
+}
+
 static void
 test_cookie_alone_is_a_change(void **state)
 {
@@ -335,6 +363,7 @@ main(void)
         cmocka_unit_test(test_conjunctions_add_up),
         cmocka_unit_test(test_lowest_owner_wins),
         cmocka_unit_test(test_replacing_with_the_same_is_no_change),
+        cmocka_unit_test(test_actions_of_a_claim_change_size),
         cmocka_unit_test(test_cookie_alone_is_a_change),
         cmocka_unit_test(test_diff),
         cmocka_unit_test(test_random_claims),
