@@ -625,6 +625,12 @@ flow_changes_uninit(struct flow_changes *fc)
     }
 }
 
+bool
+flow_table_may_have_changes(const struct flow_table *ft)
+{
+    return !ovs_list_is_empty(&ft->log);
+}
+
 void
 flow_table_changes(const struct flow_table *ft, struct flow_changes *fc)
 {

@@ -167,6 +167,26 @@ test_replacing_with_the_same_is_no_change(void **state)
     flow_table_destroy(ft);
 }
 
+static void
+test_whether_there_may_be_changes(void **state)
+{
+    struct flow_table *ft = flow_table_create();
+
+    assert_false(flow_table_may_have_changes(ft));
+    add_goto(ft, 4, 1, 1, 60);
+    assert_true(flow_table_may_have_changes(ft));
+    assert_int_equal(flow_table_count(ft), 1);
+    flow_table_clear_changes(ft);
+    assert_false(flow_table_may_have_changes(ft));
+
+    flow_table_remove_owner(ft, (struct flow_owner){ 1, 4 });
+    assert_int_equal(flow_table_count(ft), 0);
+    add_goto(ft, 4, 1, 1, 60);
+    assert_changes(ft, "");
+    assert_false(flow_table_may_have_changes(ft));
+    flow_table_destroy(ft);
+}
+
 /* Actions of any size: none, one clause of a rule, more than that, and back. */
 static void
 test_actions_of_a_claim_change_size(void **state)
@@ -363,6 +383,7 @@ main(void)
         cmocka_unit_test(test_conjunctions_add_up),
         cmocka_unit_test(test_lowest_owner_wins),
         cmocka_unit_test(test_replacing_with_the_same_is_no_change),
+        cmocka_unit_test(test_whether_there_may_be_changes),
         cmocka_unit_test(test_actions_of_a_claim_change_size),
         cmocka_unit_test(test_cookie_alone_is_a_change),
         cmocka_unit_test(test_diff),

@@ -93,7 +93,7 @@ struct ofswitch {
     uint64_t bundle_generation;
 
     bool known;          /* Did the last run have a desired table? */
-    bool changes_wait;   /* Did it have changes that are in no bundle yet? */
+    bool changes_wait;   /* Might it have had changes that are in no bundle yet? */
     uint64_t generation; /* Of the last run. */
     uint64_t applied;
     uint64_t epoch;     /* Last bundle begun. */
@@ -345,14 +345,14 @@ bundle_from_dump(struct ofswitch *sw, struct flow_table *desired, uint64_t gener
     launch_bundle(sw);
 }
 
-static bool
-has_changes(const struct flow_table *desired)
+/* Changes that cancelled out while they waited were promised a bundle. */
+static void
+confirm_promised(struct ofswitch *sw)
 {
-    struct flow_changes changes = { .n = 0 };
-    flow_table_changes(desired, &changes);
-    bool any = changes.n > 0;
-    flow_changes_uninit(&changes);
-    return any;
+    if (sw->changes_wait) {
+        sw->confirmed = ++sw->epoch;
+        sw->changes_wait = false;
+    }
 }
 
 static void
@@ -365,6 +365,7 @@ bundle_from_log(struct ofswitch *sw, struct flow_table *desired, uint64_t genera
         launch_bundle(sw);
     } else {
         sw->applied = generation;
+        confirm_promised(sw);
     }
     flow_changes_uninit(&changes);
     flow_table_clear_changes(desired);
@@ -580,7 +581,7 @@ ofswitch_run(struct ofswitch *sw, struct flow_table *desired, uint64_t generatio
     if (desired && sw->state != DISCONNECTED) {
         advance(sw, desired, generation);
     }
-    sw->changes_wait = desired && sw->state != IDLE && has_changes(desired);
+    sw->changes_wait = desired && sw->state != IDLE && flow_table_may_have_changes(desired);
 }
 
 void

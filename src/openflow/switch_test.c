@@ -355,6 +355,23 @@ test_epoch_names_the_bundle(void **state)
     assert_n_flows(3);
 }
 
+/* Who waits for changes that come to nothing while a bundle is under way. */
+static void
+test_epoch_of_changes_that_cancel_out(void **state)
+{
+    sync_now();
+    want(1, 0, 10, 1, 0x0a000001, "drop");
+    ofswitch_run(sw, desired, ++generation);
+    want(2, 0, 10, 2, 0x0a000002, "drop");
+    ofswitch_run(sw, desired, ++generation);
+    uint64_t epoch = ofswitch_epoch(sw);
+    unwant(2);
+    generation++;
+    until(ofswitch_confirmed(sw) >= epoch && ofswitch_is_synced(sw));
+    assert_n_flows(1);
+    assert_int_equal(ofswitch_n_flow_mods(sw), 1);
+}
+
 struct stats_seen {
     unsigned int n_flows;
     uint64_t n_packets;
@@ -518,6 +535,7 @@ main(void)
         TEST(test_error_in_message),
         TEST(test_error_in_commit),
         TEST(test_epoch_names_the_bundle),
+        TEST(test_epoch_of_changes_that_cancel_out),
         TEST(test_statistics),
         TEST(test_removed_flows_are_told),
         TEST(test_packets),
