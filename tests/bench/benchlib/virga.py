@@ -119,16 +119,17 @@ class Virga:
 
     # --- realised ----------------------------------------------------------------
 
-    def wait_applied(self):
+    def wait_applied(self, look=LOOK_SECONDS):
         """Until the switch has confirmed all that the database has: the barrier's reply, as
         the agent knows it.  The agents of a large cluster take turns to tell the database,
-        so that a sync of the API comes later."""
+        so that a sync of the API comes later.  Each look is an answer that the agent has to
+        write; a figure of a second needs fewer of them than one of a millisecond."""
         row = self.db.transact([{"op": "select", "table": "Global", "where": [],
                                  "columns": ["generation"]}])[0]["rows"][0]
         agent = JsonRpc(self.inst.path(NODE, "agent", "virga-agent.ctl"))
         try:
             while self._applied(agent) < row["generation"]:
-                time.sleep(LOOK_SECONDS)
+                time.sleep(look)
         finally:
             agent.close()
 
