@@ -19,7 +19,8 @@
  *   bytes N MESSAGES    at the end: received after "synced", writes sent
  *   end
  *
- * and ends when standard input does. */
+ * and ends when standard input does.  A line there is the number of a marker; it is
+ * answered by "all" when every agent has seen it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -83,6 +84,8 @@ struct fanout {
     uint64_t bytes, writes;
     int max_marker;
     char *buffer; /* OVERLAP + CHUNK + 1 */
+    int asked;    /* A marker. */
+    bool waits;   /* Somebody does, until all have seen it. */
 };
 
 static void __attribute__((noreturn, format(printf, 1, 2))) fatal(const char *format, ...)
@@ -327,11 +330,34 @@ report(const struct fanout *f, uint64_t bytes_before)
     printf("bytes %" PRIu64 " %" PRIu64 "\nend\n", f->bytes - bytes_before, f->writes);
 }
 
+/* Reads the number of a marker, digit by digit; false at the end. */
 static bool
-input_ended(void)
+read_input(struct fanout *f)
 {
-    char byte;
-    return read(0, &byte, 1) == 0;
+    char c;
+    ssize_t n;
+    while ((n = read(0, &c, 1)) > 0) {
+        if (c >= '0' && c <= '9') {
+            f->asked = (f->asked * 10 + c - '0') % MAX_MARKERS;
+        } else {
+            f->waits = true;
+        }
+    }
+    return n < 0;
+}
+
+static void
+answer(struct fanout *f)
+{
+    for (int i = 0; i < f->n; i++) {
+        if (!f->agents[i].seen[f->asked]) {
+            return;
+        }
+    }
+    printf("all\n");
+    fflush(stdout);
+    f->asked = 0;
+    f->waits = false;
 }
 
 static void
@@ -340,7 +366,7 @@ run(struct fanout *f)
     uint64_t bytes_before = 0;
     bool said = false;
     fcntl(0, F_SETFL, O_NONBLOCK);
-    while (!input_ended()) {
+    while (read_input(f)) {
         struct epoll_event events[256];
         int n = epoll_wait(f->epoll_fd, events, 256, 1);
         for (int i = 0; i < n; i++) {
@@ -362,6 +388,9 @@ run(struct fanout *f)
             said = true;
             bytes_before = f->bytes;
             f->writes = 0;
+        }
+        if (f->waits) {
+            answer(f);
         }
     }
     report(f, bytes_before);

@@ -1,6 +1,7 @@
 """W10: very many agents at one database."""
 import json
 import os
+import select
 import subprocess
 import tempfile
 import threading
@@ -23,6 +24,7 @@ AGENTS = (100, 500)
 PODS, NAMESPACES = 100000, 1000
 CHANGES_PER_SECOND = 100
 PROBE, LIMIT_S = 5, 60  # Agents that show what one costs; time for a cold connect.
+SEEN_S = 120  # For the last change to reach all.
 ROWS = tuple(Row(f"{key}_{n}", unit, f"{n} agents: {title}", aims if n == 500 else ())
              for n in AGENTS for key, unit, title, aims in (
                  ("sync_s", "s", "cold connect until all are in sync", (("<=", 30),)),
@@ -124,7 +126,7 @@ class Bulk:
 
 # --- the agents ----------------------------------------------------------------------
 
-STATE_TABLES = ("Node", "Network", "Identity", "Endpoint", "Identity_Set", "Rule")
+STATE_TABLES = ("Node", "Network", "Identity", "Endpoint_Bucket", "Identity_Set", "Rule")
 OWN_TABLES = ("Node_Status", "Counter")
 
 
@@ -165,6 +167,13 @@ class Fanout:
         if not said or said[0] != "synced":
             raise BenchError("fanout failed")
         return int(said[1]) / 1e6 - self.began, int(said[2]) / self.n
+
+    def wait_seen(self, marker):
+        """Until every agent has seen it."""
+        print(marker, file=self.process.stdin, flush=True)
+        if not select.select([self.process.stdout], [], [], SEEN_S)[0]:
+            raise BenchError(f"not all agents have seen pod {marker} after {SEEN_S} s")
+        self.process.stdout.readline()
 
     def stop(self):
         """({marker: [when each agent saw it]}, bytes received, writes)"""
@@ -248,12 +257,12 @@ def measure_agents(ctx, lab, n):
     with ctx.step(f"{connected} agents connect"):
         agents = Fanout(ctx, lab, connected)
         seconds, snapshot = agents.wait_synced()
-    time.sleep(2)  # What the connecting left to be done.
+    processes.wait_rest(pids)  # What the connecting left to be done.
     peaks = peak.stop()
     before, began = processes.watch(pids), time.monotonic()
     with ctx.step(f"{CHANGES_PER_SECOND} changes a second"):
         sent, rate, changes = change(lab, max(2, 10 * min(ctx.scale, 1)))
-        time.sleep(2)  # The last ones are on their way.
+        agents.wait_seen(max(sent))
     span = time.monotonic() - began
     cpu = processes.spent(pids, before, "_cpu")
     steady.update({k: max(v, processes.rss_mb(pids[k])) for k, v in steady.items()})

@@ -1,5 +1,6 @@
 """Memory and processor time of processes."""
 import os
+import time
 
 
 def rss_mb(pid):
@@ -39,6 +40,15 @@ def spent(pids, before, suffix="_cpu_s"):
     """Figures "NAME_cpu_s": what each took since watch()."""
     return {f"{name}{suffix}": round(now - before.get(name, 0), 3)
             for name, now in watch(pids).items()}
+
+
+def wait_rest(pids, limit_s=60):
+    """Until they take less than a tenth of a core, all together."""
+    deadline, busy = time.monotonic() + limit_s, True
+    while busy and time.monotonic() < deadline:
+        before = watch(pids)
+        time.sleep(0.2)
+        busy = sum(spent(pids, before).values()) > 0.02
 
 
 def memory(pids, suffix="_rss_mb"):
