@@ -1,4 +1,4 @@
-/* One record to one row and back.
+/* One record to one row and back; endpoints are in endpoint_buckets.c.
  *
  * A row is input from outside: whoever may write to the database may write
  * nonsense.  The server enforces the schema (types, ranges, words); what a
@@ -18,15 +18,21 @@
 #define ROW(TYPE, HEADER) CONTAINER_OF(HEADER, struct virgarec_##TYPE, header_)
 
 const struct ovsdb_idl_table_class *const record_tables[N_RECORD_KINDS] = {
-    [RECORD_NODE] = &virgarec_table_node,         [RECORD_NETWORK] = &virgarec_table_network,
-    [RECORD_IDENTITY] = &virgarec_table_identity, [RECORD_ENDPOINT] = &virgarec_table_endpoint,
-    [RECORD_SET] = &virgarec_table_identity_set,  [RECORD_RULE] = &virgarec_table_rule,
+    [RECORD_NODE] = &virgarec_table_node,
+    [RECORD_NETWORK] = &virgarec_table_network,
+    [RECORD_IDENTITY] = &virgarec_table_identity,
+    [RECORD_ENDPOINT] = &virgarec_table_endpoint_bucket,
+    [RECORD_SET] = &virgarec_table_identity_set,
+    [RECORD_RULE] = &virgarec_table_rule,
 };
 
 const struct ovsdb_idl_column *const record_key_columns[N_RECORD_KINDS] = {
-    [RECORD_NODE] = &virgarec_node_col_id,         [RECORD_NETWORK] = &virgarec_network_col_vni,
-    [RECORD_IDENTITY] = &virgarec_identity_col_id, [RECORD_ENDPOINT] = &virgarec_endpoint_col_id,
-    [RECORD_SET] = &virgarec_identity_set_col_id,  [RECORD_RULE] = &virgarec_rule_col_id,
+    [RECORD_NODE] = &virgarec_node_col_id,
+    [RECORD_NETWORK] = &virgarec_network_col_vni,
+    [RECORD_IDENTITY] = &virgarec_identity_col_id,
+    [RECORD_ENDPOINT] = &virgarec_endpoint_bucket_col_bucket,
+    [RECORD_SET] = &virgarec_identity_set_col_id,
+    [RECORD_RULE] = &virgarec_rule_col_id,
 };
 
 /* --- Network ---------------------------------------------------------- */
@@ -139,51 +145,6 @@ encode_identity(const struct ovsdb_idl_row *header, const struct rec_identity *i
     virgarec_identity_set_labels(row, i->labels ? i->labels : "");
 }
 
-/* --- Endpoint --------------------------------------------------------- */
-
-static struct record *
-decode_endpoint(const struct ovsdb_idl_row *header, char **error)
-{
-    const struct virgarec_endpoint *row = ROW(endpoint, header);
-    struct rec_endpoint *e = rec_endpoint_create(row->id);
-
-    e->name = xstrdup(row->name);
-    e->uid = xstrdup(row->uid);
-    e->vni = row->vni;
-    e->identity = row->identity;
-    e->node = row->node;
-    if (!eth_addr_from_string(row->mac, &e->mac) || eth_addr_is_multicast(e->mac)) {
-        *error = xasprintf("\"%.40s\" is not a unicast Ethernet address", row->mac);
-    } else if (!row->n_ips) {
-        *error = xstrdup("it has no address");
-    } else {
-        *error = addresses_decode(row->ips, row->n_ips, &e->ips);
-    }
-    e->n_ips = *error ? 0 : row->n_ips;
-    return &e->r;
-}
-
-static void
-encode_endpoint(const struct ovsdb_idl_row *header, const struct rec_endpoint *e)
-{
-    const struct virgarec_endpoint *row = ROW(endpoint, header);
-    struct texts ips = texts_create(e->n_ips);
-    char mac[ETH_ADDR_STRLEN + 1];
-
-    for (size_t i = 0; i < e->n_ips; i++) {
-        ips.a[i] = address_text(&e->ips[i]);
-    }
-    snprintf(mac, sizeof mac, ETH_ADDR_FMT, ETH_ADDR_ARGS(e->mac));
-    virgarec_endpoint_set_name(row, e->name ? e->name : "");
-    virgarec_endpoint_set_uid(row, e->uid ? e->uid : "");
-    virgarec_endpoint_set_vni(row, e->vni);
-    virgarec_endpoint_set_identity(row, e->identity);
-    virgarec_endpoint_set_node(row, e->node);
-    virgarec_endpoint_set_mac(row, mac);
-    virgarec_endpoint_set_ips(row, texts_get(&ips), ips.n);
-    texts_destroy(&ips);
-}
-
 /* --- Any kind --------------------------------------------------------- */
 
 uint32_t
@@ -199,7 +160,7 @@ row_key(const struct ovsdb_idl_row *header, enum record_kind kind)
     case RECORD_IDENTITY:
         return ROW(identity, header)->id;
     case RECORD_ENDPOINT:
-        return ROW(endpoint, header)->id;
+        return ROW(endpoint_bucket, header)->bucket;
     case RECORD_SET:
         return ROW(identity_set, header)->id;
     case RECORD_RULE:
@@ -220,12 +181,11 @@ decode(const struct ovsdb_idl_row *header, enum record_kind kind, char **error)
         return decode_network(header, error);
     case RECORD_IDENTITY:
         return decode_identity(header);
-    case RECORD_ENDPOINT:
-        return decode_endpoint(header, error);
     case RECORD_SET:
         return row_decode_set(header, error);
     case RECORD_RULE:
         return row_decode_rule(header, error);
+    case RECORD_ENDPOINT: /* endpoint_buckets.c */
     case N_RECORD_KINDS:
         break;
     }
@@ -258,9 +218,6 @@ encode_key(const struct ovsdb_idl_row *header, const struct record *rec)
     case RECORD_IDENTITY:
         virgarec_identity_set_id(ROW(identity, header), rec->key);
         break;
-    case RECORD_ENDPOINT:
-        virgarec_endpoint_set_id(ROW(endpoint, header), rec->key);
-        break;
     case RECORD_SET:
         virgarec_identity_set_set_id(ROW(identity_set, header), rec->key);
         break;
@@ -268,6 +225,7 @@ encode_key(const struct ovsdb_idl_row *header, const struct record *rec)
         virgarec_rule_set_id(ROW(rule, header), rec->key);
         break;
     case RECORD_NODE: /* An agent makes these rows. */
+    case RECORD_ENDPOINT:
     case N_RECORD_KINDS:
         OVS_NOT_REACHED();
     }
@@ -286,9 +244,6 @@ row_encode(const struct ovsdb_idl_row *header, const struct record *rec, const s
     case RECORD_IDENTITY:
         encode_identity(header, (const struct rec_identity *) rec);
         break;
-    case RECORD_ENDPOINT:
-        encode_endpoint(header, (const struct rec_endpoint *) rec);
-        break;
     case RECORD_SET:
         row_encode_set(header, (const struct rec_set *) rec, (const struct rec_set *) old);
         break;
@@ -296,6 +251,7 @@ row_encode(const struct ovsdb_idl_row *header, const struct record *rec, const s
         row_encode_rule(header, (const struct rec_rule *) rec);
         break;
     case RECORD_NODE:
+    case RECORD_ENDPOINT:
     case N_RECORD_KINDS:
         OVS_NOT_REACHED();
     }

@@ -144,6 +144,7 @@ store_destroy(struct store *s)
         }
         changes_uninit(&s->sent);
         changes_uninit(&s->next);
+        endpoint_keys_clear(&s->endpoint_keys);
         node_status_destroy(s->status);
         ovsdb_idl_destroy(s->second.idl);
         ovsdb_idl_destroy(s->desired.idl);

@@ -306,10 +306,9 @@ test_bad_rows_are_skipped(void **state)
         "'gateways':['map',[[0,'10.0.0.1']]]}",
         "'Network','row':{'vni':5004,'name':'n','zone':20,'subnets':['map',[[0,'10.0.0.0/8']]],"
         "'gateways':['map',[[0,'11.0.0.1']]]}",
-        "'Endpoint','row':{'id':10,'vni':4097,'mac':'02:56','ips':'10.0.0.1'}",
-        "'Endpoint','row':{'id':11,'vni':4097,'mac':'01:00:00:00:00:01','ips':'10.0.0.1'}",
-        "'Endpoint','row':{'id':12,'vni':4097,'mac':'02:00:00:00:00:01'}",
-        "'Endpoint','row':{'id':13,'vni':4097,'mac':'02:00:00:00:00:01','ips':'10.0.0.300'}",
+        "'Endpoint_Bucket','row':{'bucket':10,'endpoints':'10 a u 4097 0 0 02:56 10.0.0.1'}",
+        "'Endpoint_Bucket','row':{'bucket':11,"
+        "'endpoints':'12 a u 4097 0 0 02:00:00:00:00:01 10.0.0.1'}", /* Of another bucket. */
         "'Rule','row':{'id':20,'direction':'egress','tier':'admin','action':'allow','subject':1,"
         "'ports':'tcp:90-80'}",
         "'Rule','row':{'id':21,'direction':'egress','tier':'admin','action':'allow','subject':1,"
@@ -341,7 +340,8 @@ test_bad_rows_are_skipped(void **state)
         free(op);
     }
     /* A good row that turns bad stays in force where it was read before. */
-    lab_transact("db", "{'op':'update','table':'Endpoint','where':[],'row':{'mac':'x'}},"
+    lab_transact("db", "{'op':'update','table':'Endpoint_Bucket','where':[['bucket','==',1]],"
+                       "'row':{'endpoints':'x'}},"
                        "{'op':'mutate','table':'Global','where':[],"
                        "'mutations':[['generation','+=',1]]}");
     assert_null(records_parse("node 9 name=a vtep=10.0.0.1 addresses=", rs)); /* First by name. */
@@ -366,6 +366,65 @@ test_bad_rows_are_skipped(void **state)
     records_destroy(whole);
 }
 
+/* --- Buckets of endpoints ----------------------------------------------- */
+
+#define LINE(ID, IDENTITY) ID " n u 4097 " IDENTITY " 0 02:00:00:00:00:01 10.0.0.1"
+#define RECORD(ID, IDENTITY)                                              \
+    "endpoint " ID " name=n uid=u vni=4097 identity=" IDENTITY " node=0 " \
+    "mac=02:00:00:00:00:01 ips=10.0.0.1\n"
+
+/* What 'agent', and who reads everything anew into what 'agent' had, see after 'op'. */
+static void
+check_after(struct store *agent, struct records *seen, struct records *again, uint64_t generation,
+            const char *op, const char *wanted)
+{
+    struct records *want = records_create();
+    char *ops = xasprintf("%s,{'op':'mutate','table':'Global','where':[],"
+                          "'mutations':[['generation','+=',1]]}",
+                          op);
+
+    lab_transact("db", ops);
+    lab_until(store_generation(agent) == generation);
+    lab_read(agent, seen);
+    assert_null(records_parse(wanted, want));
+    assert_records_same(want, seen);
+    struct store *late = lab_open("db", STORE_AGENT);
+    lab_until(store_generation(late) == generation);
+    lab_read(late, again);
+    assert_records_same(want, again);
+    lab_close(late);
+    free(ops);
+    records_destroy(want);
+}
+
+/* What cannot be read of a bucket takes nothing away; what goes from it, goes. */
+static void
+test_bad_lines_keep_what_was(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    struct records *rs = records_create(), *seen = records_create(), *again = records_create();
+
+#define SET_BUCKET(TEXT)                                                    \
+    "{'op':'update','table':'Endpoint_Bucket','where':[['bucket','==',1]]," \
+    "'row':{'endpoints':'" TEXT "'}}"
+    lab_until(store_is_leader(controller));
+    lab_put(controller, rs, RECORD("1", "256") RECORD("8193", "257") RECORD("16385", "258"));
+    check_after(agent, seen, again, 2, "{'op':'comment','comment':'nothing'}",
+                RECORD("1", "256") RECORD("8193", "257") RECORD("16385", "258"));
+    check_after(agent, seen, again, 3, SET_BUCKET(LINE("1", "300") "\\n8193 broken"),
+                RECORD("1", "300") RECORD("8193", "257") RECORD("16385", "258"));
+    check_after(agent, seen, again, 4, SET_BUCKET(LINE("1", "300") "\\n" LINE("8193", "301")),
+                RECORD("1", "300") RECORD("8193", "301"));
+    check_after(agent, seen, again, 5, SET_BUCKET("nonsense"),
+                RECORD("1", "300") RECORD("8193", "301"));
+    check_after(agent, seen, again, 6,
+                "{'op':'delete','table':'Endpoint_Bucket','where':[['bucket','==',1]]}", "");
+    records_destroy(rs);
+    records_destroy(seen);
+    records_destroy(again);
+}
+
 int
 main(void)
 {
@@ -379,6 +438,7 @@ main(void)
         TEST(test_agent_repeats),
         cmocka_unit_test_setup_teardown(test_cluster_failover, lab_setup, lab_teardown),
         TEST(test_bad_rows_are_skipped),
+        TEST(test_bad_lines_keep_what_was),
     };
 
     random_set_seed(1);

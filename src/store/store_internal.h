@@ -4,6 +4,8 @@
  *   rows.c           one record to one row and back
  *   rows_policy.c    the same of Identity_Set and Rule
  *   row_values.c     what columns hold
+ *   endpoint_buckets.c  many endpoints to one row and back
+ *   endpoint_text.c  what such a row holds
  *   store_records.c  snapshots into records, records into transactions
  *   store_objects.c  Object and Global rows
  *   store_nodes.c    Node and Node_Status rows
@@ -28,6 +30,18 @@ struct connection {
     int patience_ms;
     long long int afresh_at; /* When all servers are tried again. */
     unsigned int down_seqno; /* Snapshot when the connection was last seen down. */
+};
+
+/* By endpoint id; docs/scaling.md says why so many. */
+enum { ENDPOINT_BUCKETS = 8192 };
+
+/* What the reader was given of each bucket. */
+struct bucket_keys {
+    uint32_t *a;
+    size_t n;
+};
+struct endpoint_keys {
+    struct bucket_keys of[ENDPOINT_BUCKETS];
 };
 
 /* An agent has two connections.  One brings the desired state, which is the same
@@ -64,6 +78,7 @@ struct store {
 
     /* Reader. */
     const struct records *reader; /* Who got the last snapshot. */
+    struct endpoint_keys endpoint_keys;
 
     /* Agent. */
     struct store_node_status *status; /* What the rows should say; or NULL. */
@@ -89,7 +104,16 @@ void row_encode_set(const struct ovsdb_idl_row *, const struct rec_set *,
 struct record *row_decode_rule(const struct ovsdb_idl_row *, char **error);
 void row_encode_rule(const struct ovsdb_idl_row *, const struct rec_rule *);
 
+/* endpoint_buckets.c */
+uint32_t endpoint_bucket(uint32_t id);
+void endpoint_keys_clear(struct endpoint_keys *);
+void endpoints_read_changed(struct store *, struct records *);
+void endpoints_read_whole(struct store *, struct records *);
+/* Returns whether it changed anything. */
+bool endpoints_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
+
 /* store_records.c */
+/* The row with the key; of endpoints that of the bucket with the number. */
 const struct ovsdb_idl_row *record_row_find(const struct store *, enum record_kind, uint32_t key);
 /* Both return whether they changed anything. */
 bool records_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);

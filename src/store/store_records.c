@@ -205,9 +205,11 @@ store_read_records(struct store *s, struct records *records, uint64_t *generatio
         bool any = ovsdb_idl_track_get_first(s->idl, record_tables[kind]) != NULL;
 
         if (whole || (any && kind == RECORD_NODE)) {
-            read_whole(s, kind, records);
+            kind == RECORD_ENDPOINT ? endpoints_read_whole(s, records)
+                                    : read_whole(s, kind, records);
         } else if (any) {
-            read_changed(s, kind, records);
+            kind == RECORD_ENDPOINT ? endpoints_read_changed(s, records)
+                                    : read_changed(s, kind, records);
         }
     }
     ovsdb_idl_track_clear(s->idl);
@@ -277,11 +279,13 @@ bool
 records_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes *changes)
 {
     const struct record_change *change;
-    bool changed = false;
+    bool changed = endpoints_write(s, txn, changes);
 
     HMAP_FOR_EACH (change, hmap_node, &changes->records) {
-        changed |= (change->kind == RECORD_NODE ? write_node(s, change)
-                                                : write_record(s, txn, change));
+        if (change->kind != RECORD_ENDPOINT) {
+            changed |= (change->kind == RECORD_NODE ? write_node(s, change)
+                                                    : write_record(s, txn, change));
+        }
     }
     return changed;
 }

@@ -4,6 +4,7 @@
 
 #include "packets.h"
 #include "store/ovsdb_test.h"
+#include "store/store_internal.h"
 
 /* --- Random records --------------------------------------------------- */
 
@@ -96,10 +97,11 @@ compare_address(const void *a, const void *b)
     return memcmp(a, b, sizeof(struct in6_addr));
 }
 
+/* Several of each of a few buckets. */
 static struct record *
 random_endpoint(uint32_t key)
 {
-    struct rec_endpoint *e = rec_endpoint_create(key);
+    struct rec_endpoint *e = rec_endpoint_create(1 + key % 3 + key / 3 * ENDPOINT_BUCKETS);
 
     e->name = random_text();
     e->uid = random_text();
