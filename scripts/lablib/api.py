@@ -13,8 +13,9 @@ class _UnixConnection(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        # Without a timeout, which would make a full queue an error instead of a wait.
         self.sock.connect(self.unix_path)
+        self.sock.settimeout(self.timeout)
 
 
 class ApiError(LabError):

@@ -50,7 +50,7 @@ enum {
     MAX_BUFFERED_ALL = 64 * 1024 * 1024,
     MAX_UNREAD = 4096, /* What a client may send on top of a watch. */
     IDLE_TIMEOUT = 90,
-    BACKLOG = 128,
+    BACKLOG = MAX_CONNECTIONS, /* Full, it is an error at once for who may not block. */
     LAST_WORDS_MS = 200,
 };
 enum { PRIORITY_ADOPT, PRIORITY_NORMAL, N_PRIORITIES };
