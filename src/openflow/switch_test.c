@@ -360,6 +360,7 @@ static void
 test_epoch_of_changes_that_cancel_out(void **state)
 {
     sync_now();
+    kill(ovs.vswitchd, SIGSTOP); /* No answer before its time. */
     want(1, 0, 10, 1, 0x0a000001, "drop");
     ofswitch_run(sw, desired, ++generation);
     want(2, 0, 10, 2, 0x0a000002, "drop");
@@ -367,6 +368,7 @@ test_epoch_of_changes_that_cancel_out(void **state)
     uint64_t epoch = ofswitch_epoch(sw);
     unwant(2);
     generation++;
+    kill(ovs.vswitchd, SIGCONT);
     until(ofswitch_confirmed(sw) >= epoch && ofswitch_is_synced(sw));
     assert_n_flows(1);
     assert_int_equal(ofswitch_n_flow_mods(sw), 1);
