@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 
+from e2elib.harness import wait_until
 from e2elib.objects import namespace, pod, pods_peer, policy, rule
 from e2elib.runner import check, test
 from e2elib.wire import Ear, open_socket
@@ -160,8 +161,7 @@ def step(lab, ways, change):
 def steady(prober, count=30):
     """Returns when so many more were sent on each way."""
     until = prober.n + count * len(prober.ways)
-    while prober.n < until:
-        time.sleep(INTERVAL)
+    wait_until(lambda: prober.n >= until, 30, "the prober to send", interval=INTERVAL)
 
 
 def there_and_back(lab, table, change, back, new_identities=False):

@@ -17,10 +17,11 @@ from benchlib.ovsdb import JsonRpc, Ovsdb
 from lablib import cluster, pods
 from lablib.instance import Instance
 from lablib.parts import Parts, ovs_env
-from lablib.system import in_netns, read_pid, run
+from lablib.system import in_netns, read_pid, run, wait_until
 
 NODE = "node-1"
 HEARTBEAT_SECONDS = 4
+APPLY_SECONDS = 600
 LOOK_SECONDS = 0.0005  # Between two looks at the agent.
 FOREVER = 2**62  # "applied" of nodes that do not exist: all that will ever come.
 
@@ -128,8 +129,8 @@ class Virga:
                                  "columns": ["generation"]}])[0]["rows"][0]
         agent = JsonRpc(self.inst.path(NODE, "agent", "virga-agent.ctl"))
         try:
-            while self._applied(agent) < row["generation"]:
-                time.sleep(look)
+            wait_until(lambda: self._applied(agent) >= row["generation"], APPLY_SECONDS,
+                       f"the agent to apply generation {row['generation']}", interval=look)
         finally:
             agent.close()
 
