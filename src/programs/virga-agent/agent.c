@@ -43,6 +43,7 @@ enum {
     HEARTBEAT_MS = 5000,
     STATUSES_PER_S = 1000, /* Of all nodes together, besides heartbeats. */
     POLLS_PER_S = 50,      /* Of all nodes together; each writes the counters that changed. */
+    END_MS = 500,          /* For the switch to answer the last word. */
 };
 
 struct agent {
@@ -89,6 +90,8 @@ struct agent {
     bool problems_news;    /* policy_problems_run() had some. */
 
     char *message; /* Why not ready; "" if it is. */
+
+    bool end_heard; /* By the switch. */
 };
 
 /* --- What the CNI server asks of flows ------------------------------------------- */
@@ -642,4 +645,34 @@ agent_wait(struct agent *agent)
         poll_timer_wait_until(agent->tell_at);
     }
     poll_timer_wait_until(agent->heartbeat_at);
+}
+
+/* --- The end ----------------------------------------------------------------------------------- */
+
+static void
+end_heard_cb(const struct ofputil_flow_stats *fs, bool complete OVS_UNUSED, void *heard)
+{
+    if (!fs) {
+        *(bool *) heard = true;
+    }
+}
+
+/* Messages of one connection are answered in order.  A connection that is closed with
+ * an answer under way takes with it what the switch has not read. */
+void
+agent_end(struct agent *agent)
+{
+    long long int deadline = time_msec() + END_MS;
+
+    resolver_end(agent->resolver);
+    if (!ofswitch_is_connected(agent->sw)) {
+        return;
+    }
+    ofswitch_request_stats(agent->sw, TABLE_dns_hold, 0, 0, end_heard_cb, &agent->end_heard);
+    while (!agent->end_heard && time_msec() < deadline) {
+        ofswitch_run(agent->sw, NULL, agent->generation);
+        ofswitch_wait(agent->sw);
+        poll_timer_wait_until(deadline);
+        poll_block();
+    }
 }

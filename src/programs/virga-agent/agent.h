@@ -38,5 +38,8 @@ struct agent *agent_create(const struct agent_options *, char **error);
 void agent_destroy(struct agent *);
 void agent_run(struct agent *);
 void agent_wait(struct agent *);
+/* Before the agent is destroyed in peace: nobody waits for it any more.  Blocks until
+ * the switch has heard of that, half a second at most. */
+void agent_end(struct agent *);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 #include "daemon.h"
 #include "dirs.h"
 #include "fatal-signal.h"
+#include "latch.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "programs/virga-agent/agent.h"
+#include "signals.h"
 #include "stream-ssl.h"
 #include "stream.h"
 #include "unixctl.h"
@@ -288,6 +291,26 @@ create_unixctl(const char *rundir)
     return server;
 }
 
+/* SIGTERM and SIGINT ask to end in peace; the second one ends at once. */
+static struct latch end_asked;
+
+static void
+ask_to_end(int signr OVS_UNUSED)
+{
+    latch_set(&end_asked);
+}
+
+static void
+take_signals(void)
+{
+    struct sigaction sa = { .sa_handler = ask_to_end, .sa_flags = SA_RESTART | SA_RESETHAND };
+
+    latch_init(&end_asked);
+    sigemptyset(&sa.sa_mask);
+    xsigaction(SIGTERM, &sa, NULL);
+    xsigaction(SIGINT, &sa, NULL);
+}
+
 static void
 run(const struct agent_options *opt)
 {
@@ -299,19 +322,23 @@ run(const struct agent_options *opt)
     if (!agent) {
         ovs_fatal(0, "%s", error);
     }
+    take_signals();
     daemonize_complete();
-    while (!exiting) {
+    while (!exiting && !latch_is_set(&end_asked)) {
         agent_run(agent);
         unixctl_server_run(unixctl);
 
         agent_wait(agent);
         unixctl_server_wait(unixctl);
+        latch_wait(&end_asked);
         if (exiting) {
             poll_immediate_wake();
         }
         poll_block();
     }
+    agent_end(agent);
     agent_destroy(agent);
+    latch_destroy(&end_asked);
     unixctl_server_destroy(unixctl);
 }
 

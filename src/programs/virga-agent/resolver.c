@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "base/records.h"
-#include "fatal-signal.h"
 #include "node/dns_message.h"
 #include "node/domains.h"
 #include "node/domains_file.h"
@@ -93,26 +92,14 @@ hold_flow(struct resolver *r, bool hold)
     r->holding = hold;
 }
 
-/* An agent that ends in peace holds nobody up. */
-static void
-let_all_go(struct resolver *r)
+void
+resolver_end(struct resolver *r)
 {
     struct held *h;
     LIST_FOR_EACH_SAFE (h, list_node, &r->held) {
         let_go(r, h);
     }
     hold_flow(r, false);
-}
-
-/* A hook of the process cannot be taken back, so it asks who lives. */
-static struct resolver *living;
-
-static void
-end_by_signal(void *aux)
-{
-    if (living) {
-        let_all_go(living);
-    }
 }
 
 static void
@@ -139,8 +126,6 @@ resolver_create(const struct resolver_options *opt)
     r->n_servers = opt->n_servers;
     r->domains = domains_create();
     ovs_list_init(&r->held);
-    living = r;
-    fatal_signal_add_hook(end_by_signal, NULL, NULL, false);
     domains_file_load(r->file, r->domains, time_msec(), time_wall_msec());
     return r;
 }
@@ -151,8 +136,7 @@ resolver_destroy(struct resolver *r)
     if (!r) {
         return;
     }
-    living = living == r ? NULL : living;
-    let_all_go(r);
+    resolver_end(r);
     if (r->settled && r->unsaved) {
         save(r, time_msec());
     }

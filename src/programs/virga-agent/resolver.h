@@ -41,6 +41,8 @@ void resolver_feed(struct resolver *, const struct records *, bool known, long l
 /* Call it after the switch ran. */
 void resolver_run(struct resolver *, long long int now);
 void resolver_wait(const struct resolver *);
+/* Lets all answers go and holds no more, unless it runs again. */
+void resolver_end(struct resolver *);
 void resolver_format(const struct resolver *, long long int now, struct ds *);
 
 #endif
