@@ -88,10 +88,8 @@ contents_uninit(struct contents *c)
 }
 
 static const struct virgarec_endpoint_bucket *
-find_row(const struct store *s, uint32_t bucket)
+bucket_row(const struct ovsdb_idl_row *row)
 {
-    const struct ovsdb_idl_row *row = record_row_find(s, RECORD_ENDPOINT, bucket);
-
     return row ? CONTAINER_OF(row, struct virgarec_endpoint_bucket, header_) : NULL;
 }
 
@@ -152,12 +150,17 @@ take_contents(struct contents *c, struct bucket_keys *keys, struct records *reco
     free(before.a);
 }
 
+/* 'row' may be NULL.  A number out of range is what the schema forbids the server. */
 static void
-read_bucket(struct store *s, uint32_t bucket, struct records *records)
+read_bucket(struct store *s, uint32_t bucket, const struct ovsdb_idl_row *row,
+            struct records *records)
 {
     struct contents c;
 
-    contents_read(&c, bucket, find_row(s, bucket));
+    if (bucket >= ENDPOINT_BUCKETS) {
+        return;
+    }
+    contents_read(&c, bucket, bucket_row(row));
     take_contents(&c, &s->endpoint_keys.of[bucket], records);
     contents_uninit(&c);
 }
@@ -166,11 +169,20 @@ void
 endpoints_read_changed(struct store *s, struct records *records)
 {
     const struct ovsdb_idl_row *row;
+    const struct number *gone;
+    struct number_set deleted;
 
-    /* A bucket whose row was deleted may have another one. */
+    deleted_keys(s, RECORD_ENDPOINT, &deleted);
+    NUMBER_SET_FOR_EACH(gone, &deleted)
+    {
+        read_bucket(s, gone->value, NULL, records);
+    }
+    number_set_uninit(&deleted);
     for (row = ovsdb_idl_track_get_first(s->idl, &virgarec_table_endpoint_bucket); row;
          row = ovsdb_idl_track_get_next(row)) {
-        read_bucket(s, row_key(row, RECORD_ENDPOINT), records);
+        if (!row_is_deleted(row)) {
+            read_bucket(s, row_key(row, RECORD_ENDPOINT), row, records);
+        }
     }
 }
 
@@ -183,9 +195,19 @@ endpoints_read_whole(struct store *s, struct records *records)
          r = records_next(records, r)) {
         add_key(&s->endpoint_keys.of[endpoint_bucket(r->key)], r->key);
     }
-    for (uint32_t bucket = 0; bucket < ENDPOINT_BUCKETS; bucket++) {
-        read_bucket(s, bucket, records);
+    const struct ovsdb_idl_row **rows = xcalloc(ENDPOINT_BUCKETS, sizeof *rows);
+    const struct ovsdb_idl_row *row;
+    for (row = ovsdb_idl_first_row(s->idl, &virgarec_table_endpoint_bucket); row;
+         row = ovsdb_idl_next_row(row)) {
+        uint32_t bucket = row_key(row, RECORD_ENDPOINT);
+        if (bucket < ENDPOINT_BUCKETS) {
+            rows[bucket] = row;
+        }
     }
+    for (uint32_t bucket = 0; bucket < ENDPOINT_BUCKETS; bucket++) {
+        read_bucket(s, bucket, rows[bucket], records);
+    }
+    free(rows);
 }
 
 /* --- Writing ------------------------------------------------------------------ */
@@ -254,7 +276,8 @@ write_bucket(struct store *s, struct ovsdb_idl_txn *txn, const struct record_cha
              size_t n)
 {
     uint32_t bucket = endpoint_bucket(changes[0]->key);
-    const struct virgarec_endpoint_bucket *row = find_row(s, bucket);
+    const struct virgarec_endpoint_bucket *row = bucket_row(
+        record_row_find(s, RECORD_ENDPOINT, bucket));
     struct ds text = DS_EMPTY_INITIALIZER;
     struct contents c;
 

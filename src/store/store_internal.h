@@ -14,6 +14,7 @@
 #ifndef VIRGA_STORE_INTERNAL_H
 #define VIRGA_STORE_INTERNAL_H 1
 
+#include "base/number_set.h"
 #include "base/ovs_json.h"
 #include "store/store.h"
 #include "store/changes.h"
@@ -113,7 +114,12 @@ void endpoints_read_whole(struct store *, struct records *);
 bool endpoints_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
 
 /* store_records.c */
-/* The row with the key; of endpoints that of the bucket with the number. */
+bool row_is_deleted(const struct ovsdb_idl_row *);
+/* The keys of rows that were deleted since the last store_read_records(), and that no
+ * other row has now.  The caller uninits 'keys'. */
+void deleted_keys(struct store *, enum record_kind, struct number_set *keys);
+/* The row with the key; of endpoints that of the bucket with the number.  For the
+ * controller, which alone has the indexes. */
 const struct ovsdb_idl_row *record_row_find(const struct store *, enum record_kind, uint32_t key);
 /* Both return whether they changed anything. */
 bool records_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);

@@ -30,16 +30,44 @@ store_records_setup(struct store *s)
         for (size_t i = 0; s->role == STORE_AGENT && i < table->n_columns; i++) {
             ovsdb_idl_track_add_column(s->idl, &table->columns[i]);
         }
-        s->record_index[kind] = ovsdb_idl_index_create1(s->idl, record_key_columns[kind]);
+        if (s->role == STORE_CONTROLLER) { /* Who only reads finds rows by what changed. */
+            s->record_index[kind] = ovsdb_idl_index_create1(s->idl, record_key_columns[kind]);
+        }
     }
 }
 
 /* --- Reading ---------------------------------------------------------- */
 
-static bool
+bool
 row_is_deleted(const struct ovsdb_idl_row *row)
 {
     return ovsdb_idl_row_get_seqno(row, OVSDB_IDL_CHANGE_DELETE) > 0;
+}
+
+/* A key may come back in another row, which is among those that changed, too, for the
+ * server lets no two rows have one key at a time. */
+void
+deleted_keys(struct store *s, enum record_kind kind, struct number_set *keys)
+{
+    const struct ovsdb_idl_table_class *table = record_tables[kind];
+    const struct ovsdb_idl_row *row;
+
+    number_set_init(keys);
+    for (row = ovsdb_idl_track_get_first(s->idl, table); row;
+         row = ovsdb_idl_track_get_next(row)) {
+        if (row_is_deleted(row) && !number_set_has(keys, row_key(row, kind))) {
+            number_set_add(keys, row_key(row, kind));
+        }
+    }
+    if (number_set_is_empty(keys)) {
+        return;
+    }
+    for (row = ovsdb_idl_track_get_first(s->idl, table); row;
+         row = ovsdb_idl_track_get_next(row)) {
+        if (!row_is_deleted(row)) {
+            number_set_subtract(keys, row_key(row, kind));
+        }
+    }
 }
 
 /* Returns the record of 'row', or NULL after saying why there is none. */
@@ -74,14 +102,15 @@ read_changed(struct store *s, enum record_kind kind, struct records *records)
 {
     const struct ovsdb_idl_table_class *table = record_tables[kind];
     const struct ovsdb_idl_row *row;
+    const struct number *gone;
+    struct number_set deleted;
 
-    /* What goes first: a key may come back in another row. */
-    for (row = ovsdb_idl_track_get_first(s->idl, table); row;
-         row = ovsdb_idl_track_get_next(row)) {
-        if (row_is_deleted(row) && !record_row_find(s, kind, row_key(row, kind))) {
-            records_remove(records, kind, row_key(row, kind));
-        }
+    deleted_keys(s, kind, &deleted);
+    NUMBER_SET_FOR_EACH(gone, &deleted)
+    {
+        records_remove(records, kind, gone->value);
     }
+    number_set_uninit(&deleted);
     for (row = ovsdb_idl_track_get_first(s->idl, table); row;
          row = ovsdb_idl_track_get_next(row)) {
         if (row_is_deleted(row)) {

@@ -390,6 +390,42 @@ test_equal_records_are_no_new_generation(void **state)
     records_destroy(same);
 }
 
+/* One transaction takes a row and makes another one with its key. */
+static void
+test_keys_in_other_rows(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    struct records *want = records_create(), *got = records_create();
+
+    lab_until(store_is_leader(controller) && store_is_ready(agent));
+    lab_put(controller, want,
+            "identity 256 vni=4097 labels=x\nidentity 257 vni=4097 labels=x\n"
+            "endpoint 1 name=a/b uid=\"\" vni=4097 identity=256 node=1 mac=02:00:00:00:00:01 "
+            "ips=10.0.0.1\nendpoint 2 name=a/c uid=\"\" vni=4097 identity=256 node=1 "
+            "mac=02:00:00:00:00:02 ips=10.0.0.2\n");
+    lab_until(store_generation(agent) == 1);
+    lab_read(agent, got);
+    assert_records_same(want, got);
+
+    lab_transact("db",
+                 "{'op':'delete','table':'Identity','where':[]},"
+                 "{'op':'delete','table':'Endpoint_Bucket','where':[]},"
+                 "{'op':'insert','table':'Identity','row':{'id':256,'vni':4097,'labels':'y'}},"
+                 "{'op':'insert','table':'Endpoint_Bucket','row':{'bucket':1,'endpoints':"
+                 "'1 a/b  4097 256 2 02:00:00:00:00:01 10.0.0.1'}},"
+                 "{'op':'update','table':'Global','where':[],'row':{'generation':2}}");
+    lab_until(store_generation(agent) == 2);
+    records_clear_changes(got);
+    lab_read(agent, got);
+    assert_string_equal(records_identity(got, 256)->labels, "y");
+    assert_null(records_identity(got, 257));
+    assert_int_equal(records_endpoint(got, 1)->node, 2);
+    assert_null(records_endpoint(got, 2));
+    records_destroy(want);
+    records_destroy(got);
+}
+
 int
 main(void)
 {
@@ -400,6 +436,8 @@ main(void)
                                         lab_teardown),
         cmocka_unit_test_setup_teardown(test_equal_records_are_no_new_generation,
                                         lab_setup_standalone, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_keys_in_other_rows, lab_setup_standalone,
+                                        lab_teardown),
     };
 
     random_set_seed(1);
