@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -345,6 +346,8 @@ run(const struct agent_options *opt)
 int
 main(int argc, char *argv[])
 {
+    /* Each large allocation merges all fast bins, and JSON is small ones between large. */
+    mallopt(M_MXFAST, 0);
     set_directories(argc, argv);
     ovs_cmdl_proctitle_init(argc, argv);
     ovs_set_program_name(argv[0], VIRGA_VERSION);
