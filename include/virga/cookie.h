@@ -15,6 +15,8 @@
 #define VIRGA_COOKIE_MAGIC UINT64_C(0x56)
 #define VIRGA_COOKIE(FEATURE, ID) \
     (VIRGA_COOKIE_MAGIC << 56 | (uint64_t) (FEATURE) << 48 | (uint32_t) (ID))
+/* Of the two highest bytes: all cookies of one feature. */
+#define VIRGA_COOKIE_FEATURE_MASK (UINT64_C(0xffff) << 48)
 #define VIRGA_COOKIE_FEATURE(COOKIE) ((uint8_t) ((COOKIE) >> 48))
 #define VIRGA_COOKIE_ID(COOKIE) ((uint32_t) (COOKIE))
 

@@ -20,16 +20,21 @@ struct request {
 };
 
 struct ofpbuf *
-flow_stats_encode(uint8_t table_id, uint64_t cookie, uint64_t cookie_mask)
+flow_stats_encode(uint8_t table_id, const struct match *match, uint64_t cookie,
+                  uint64_t cookie_mask)
 {
     struct ofputil_flow_stats_request fsr = {
-        .match = MATCH_CATCHALL_INITIALIZER,
         .cookie = htonll(cookie),
         .cookie_mask = htonll(cookie_mask),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
         .table_id = table_id,
     };
+    if (match) {
+        fsr.match = *match;
+    } else {
+        match_init_catchall(&fsr.match);
+    }
     return ofputil_encode_flow_stats_request(&fsr, OFPUTIL_P_OF15_OXM);
 }
 

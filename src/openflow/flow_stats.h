@@ -12,10 +12,13 @@
 #include "openvswitch/types.h"
 
 struct flow_table;
+struct match;
 struct ofpbuf;
 
-/* A request for the flows of 'table_id' (0xff: all) whose cookie matches. */
-struct ofpbuf *flow_stats_encode(uint8_t table_id, uint64_t cookie, uint64_t cookie_mask);
+/* A request for the flows of 'table_id' (0xff: all) that match at least what 'match'
+ * does (NULL: all) and whose cookie matches. */
+struct ofpbuf *flow_stats_encode(uint8_t table_id, const struct match *match, uint64_t cookie,
+                                 uint64_t cookie_mask);
 
 /* Calls 'cb' per flow of one reply; false if the message makes no sense. */
 bool flow_stats_each(struct ofpbuf *reply,

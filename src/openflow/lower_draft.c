@@ -61,6 +61,7 @@ void
 flow_draft_emit_counted(struct flow_draft *d, const struct flow_sink *sink,
                         enum pipeline_table table, uint16_t priority, uint64_t cookie)
 {
+    match_counting(&d->match, table);
     emit(d, sink, table, priority, cookie, OFPUTIL_FF_SEND_FLOW_REM);
 }
 

@@ -134,7 +134,7 @@ test_rule_flows(void **state)
     run(&w);
     assert_lines(
         &w, "priority=20000",
-        "table=\"ingress_np\", send_flow_rem priority=20000,conj_id=7 "
+        "table=\"ingress_np\", send_flow_rem priority=20000,conj_id=7,reg5=0x40000/0xc0000 "
         "actions=set_field:0x7->reg7,goto_table:commit\n"
         "table=\"ingress_np\", priority=20000,ip,reg3=0x1001/0xffffff,nw_src=192.0.2.0/24 "
         "actions=conjunction(7,2/3)\n"
@@ -148,8 +148,8 @@ test_rule_flows(void **state)
         "actions=conjunction(7,3/3)\n");
     assert_lines(
         &w, "priority=10000",
-        "table=\"ingress_np\", send_flow_rem priority=10000,reg1=0x100,reg3=0x1001/0xffffff "
-        "actions=drop\n");
+        "table=\"ingress_np\", send_flow_rem priority=10000,reg1=0x100,reg3=0x1001/0xffffff,"
+        "reg5=0x40000/0xc0000 actions=drop\n");
     assert_lines(&w, "cookie=0x560a000000000007",
                  "table=\"metrics_ingress\", send_flow_rem priority=200,reg7=0x7 "
                  "actions=goto_table:matrix\n");
@@ -315,14 +315,15 @@ test_order_of_credit(void **state)
     run(&w);
     assert_lines(
         &w, "priority=19995",
-        "table=\"egress_np\", send_flow_rem priority=19995,reg0=0x100,reg2=0x1001/0xffffff "
-        "actions=set_field:0xa->reg6,goto_table:\"ingress_start\"\n");
+        "table=\"egress_np\", send_flow_rem priority=19995,reg0=0x100,reg2=0x1001/0xffffff,"
+        "reg5=0x10000/0x30000 actions=set_field:0xa->reg6,goto_table:\"ingress_start\"\n");
     assert_lines(&w, "conjunction(11,2/2)",
                  "table=\"egress_np\", priority=19994,tcp,reg2=0x1001/0xffffff "
                  "actions=conjunction(11,2/2)\n");
-    assert_lines(&w, "conj_id=12",
-                 "table=\"egress_np\", send_flow_rem priority=10002,conj_id=12 "
-                 "actions=set_field:0xc->reg6,goto_table:\"ingress_start\"\n");
+    assert_lines(
+        &w, "conj_id=12",
+        "table=\"egress_np\", send_flow_rem priority=10002,conj_id=12,reg5=0x10000/0x30000 "
+        "actions=set_field:0xc->reg6,goto_table:\"ingress_start\"\n");
     world_destroy(&w);
 }
 
@@ -341,8 +342,8 @@ test_plain_rules(void **state)
     run(&w);
     assert_lines(
         &w, "priority=20100",
-        "table=\"egress_np\", send_flow_rem priority=20100,reg0=0x100,reg2=0x1001/0xffffff "
-        "actions=set_field:0xa->reg6,goto_table:\"ingress_start\"\n");
+        "table=\"egress_np\", send_flow_rem priority=20100,reg0=0x100,reg2=0x1001/0xffffff,"
+        "reg5=0x10000/0x30000 actions=set_field:0xa->reg6,goto_table:\"ingress_start\"\n");
     assert_lines(&w, "conjunction(11,2/2)",
                  "table=\"ingress_np\", priority=20000,tcp,reg3=0x1001/0xffffff "
                  "actions=conjunction(11,2/2)\n");

@@ -227,6 +227,11 @@ fill_flow(struct flow *flow, const struct end *src, const struct end *dst, uint8
     flow->regs[1] = dst->identity;
     flow->regs[2] = src->vni;
     flow->regs[3] = dst->vni;
+
+    struct match sides = MATCH_CATCHALL_INITIALIZER;
+    field_match(&sides, FIELD_origin, SIDE_LOCAL);
+    field_match(&sides, FIELD_target, SIDE_LOCAL);
+    flow->regs[5] = sides.flow.regs[5];
 }
 
 struct judges {

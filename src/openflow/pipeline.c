@@ -108,6 +108,16 @@ field_matched(const struct match *match, enum pipeline_field which, uint32_t *va
     return (match->wc.masks.regs[f->reg] & mask) == mask;
 }
 
+void
+match_counting(struct match *match, enum pipeline_table table)
+{
+    if (table >= TABLE_egress_admin && table <= TABLE_egress_baseline) {
+        field_match(match, FIELD_origin, SIDE_LOCAL);
+    } else if (table >= TABLE_ingress_admin && table <= TABLE_ingress_baseline) {
+        field_match(match, FIELD_target, SIDE_LOCAL);
+    }
+}
+
 /* Substitution of $NAME. */
 
 static void

@@ -80,6 +80,13 @@ void field_set(struct ofpbuf *ofpacts, enum pipeline_field, uint32_t value);
 /* The value of a field that 'match' matches exactly, else false. */
 bool field_matched(const struct match *, enum pipeline_field, uint32_t *value);
 
+/* Flows of a table of rules that count say so by matching its packets' own side:
+ * "origin is local" in egress tables, "target is local" in ingress tables.  All
+ * packets there have it; what it is for is a question for statistics, which can
+ * ask for flows that match it and so pass over all others (ofswitch_request_stats()).
+ * Nothing for other tables. */
+void match_counting(struct match *, enum pipeline_table);
+
 /* Adds the flows of 'text' (ovs-flows/pipeline/ syntax) as FLOW_OWNER_STATIC.
  * NULL or a malloc'd message with the line. */
 char *pipeline_parse(const char *text, struct flow_table *) __attribute__((warn_unused_result));

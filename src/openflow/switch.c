@@ -219,7 +219,7 @@ start_dump(struct ofswitch *sw)
 {
     drop_dump(sw);
     sw->installed = flow_table_create();
-    sw->dump_xid = send_msg(sw, flow_stats_encode(OFPTT_ALL, 0, 0));
+    sw->dump_xid = send_msg(sw, flow_stats_encode(OFPTT_ALL, NULL, 0, 0));
     sw->state = DUMPING;
 }
 
@@ -659,10 +659,10 @@ ofswitch_audit(struct ofswitch *sw)
 }
 
 void
-ofswitch_request_stats(struct ofswitch *sw, uint8_t table_id, uint64_t cookie,
-                       uint64_t cookie_mask, ofswitch_stats_cb *cb, void *aux)
+ofswitch_request_stats(struct ofswitch *sw, uint8_t table_id, const struct match *match,
+                       uint64_t cookie, uint64_t cookie_mask, ofswitch_stats_cb *cb, void *aux)
 {
-    struct ofpbuf *msg = flow_stats_encode(table_id, cookie, cookie_mask);
+    struct ofpbuf *msg = flow_stats_encode(table_id, match, cookie, cookie_mask);
     flow_stats_requests_add(&sw->stats, msg, cb, aux);
     poll_immediate_wake();
 }

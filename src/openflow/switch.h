@@ -46,13 +46,17 @@ uint64_t ofswitch_confirmed(const struct ofswitch *);
  * and then anyway; a difference makes it read all flows again. */
 void ofswitch_audit(struct ofswitch *);
 
-/* Asks for the statistics of all flows of 'table_id' (0xff: all) whose cookie
- * matches under mask; 'cb' is called once per flow and last with NULL when
- * the reply is complete (or the connection was lost: 'complete' false). */
+/* Asks for the statistics of all flows of 'table_id' (0xff: all) that match at
+ * least what 'match' does (NULL: all) and whose cookie matches under mask; 'cb' is
+ * called once per flow and last with NULL when the reply is complete (or the
+ * connection was lost: 'complete' false).  Open vSwitch finds a whole cookie by an
+ * index, and looks at no flow that leaves open what 'match' wants; otherwise it
+ * looks at each flow of the table, and forwards nothing meanwhile. */
+struct match;
 struct ofputil_flow_stats;
 typedef void ofswitch_stats_cb(const struct ofputil_flow_stats *, bool complete, void *aux);
-void ofswitch_request_stats(struct ofswitch *, uint8_t table_id, uint64_t cookie,
-                            uint64_t cookie_mask, ofswitch_stats_cb *, void *aux);
+void ofswitch_request_stats(struct ofswitch *, uint8_t table_id, const struct match *match,
+                            uint64_t cookie, uint64_t cookie_mask, ofswitch_stats_cb *, void *aux);
 /* Called for each flow-removed message (learned flows carry the flag). */
 struct ofputil_flow_removed;
 typedef void ofswitch_removed_cb(const struct ofputil_flow_removed *, void *aux);

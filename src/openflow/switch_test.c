@@ -400,7 +400,8 @@ test_statistics(void **state)
     sync_now();
     send_packet();
     struct stats_seen seen = { .ended = 0 };
-    ofswitch_request_stats(sw, 0xff, UINT64_C(0x56) << 56, UINT64_C(0xff) << 56, stats_cb, &seen);
+    ofswitch_request_stats(sw, 0xff, NULL, UINT64_C(0x56) << 56, UINT64_C(0xff) << 56, stats_cb,
+                           &seen);
     until(seen.ended);
     assert_int_equal(seen.ended, 1);
     assert_int_equal(seen.n_flows, 1);
@@ -408,7 +409,7 @@ test_statistics(void **state)
 
     ovs_test_stop(&ovs.vswitchd);
     seen.ended = 0;
-    ofswitch_request_stats(sw, 0xff, 0, 0, stats_cb, &seen);
+    ofswitch_request_stats(sw, 0xff, NULL, 0, 0, stats_cb, &seen);
     until(seen.ended);
     assert_int_equal(seen.ended, -1);
 }

@@ -175,14 +175,33 @@ stats_cb(const struct ofputil_flow_stats *fs, bool complete, void *poll_)
 /* --- Polling ---------------------------------------------------------- */
 
 static void
-request(struct collector *c, uint8_t table_id, uint64_t cookie, uint64_t mask)
+request(struct collector *c, enum pipeline_table table, enum virga_cookie_feature feature)
 {
+    struct match match = MATCH_CATCHALL_INITIALIZER;
+
+    match_counting(&match, table);
     c->poll->n_pending++;
-    ofswitch_request_stats(c->sw, table_id, cookie, mask, stats_cb, c->poll);
+    ofswitch_request_stats(c->sw, table, &match, VIRGA_COOKIE(feature, 0),
+                           VIRGA_COOKIE_FEATURE_MASK, stats_cb, c->poll);
 }
 
-/* Asks for what counts and for nothing else: by table where a table has little
- * else, by exact cookie (which the switch has an index for) where it has. */
+static void
+request_learned(struct collector *c)
+{
+    c->poll->n_pending++;
+    ofswitch_request_stats(c->sw, TABLE_matrix_learned, NULL, 0, 0, stats_cb, c->poll);
+}
+
+static void
+request_drop(struct collector *c, uint32_t index)
+{
+    c->poll->n_pending++;
+    ofswitch_request_stats(c->sw, OFPTT_ALL, NULL, VIRGA_COOKIE(COOKIE_DROP, index), UINT64_MAX,
+                           stats_cb, c->poll);
+}
+
+/* Asks for what counts, in such a way that the switch looks at little else: a
+ * table of rules may have a hundred thousand flows, a few of which count. */
 static const uint8_t rule_tables[] = {
     TABLE_egress_admin,  TABLE_egress_group,  TABLE_egress_np,  TABLE_egress_baseline,
     TABLE_ingress_admin, TABLE_ingress_group, TABLE_ingress_np, TABLE_ingress_baseline,
@@ -191,8 +210,6 @@ static const uint8_t rule_tables[] = {
 static void
 start_poll(struct collector *c)
 {
-    const uint64_t feature = UINT64_C(0xffff) << 48;
-
     c->poll = xzalloc(sizeof *c->poll);
     c->poll->collector = c;
     c->poll->complete = true;
@@ -202,14 +219,14 @@ start_poll(struct collector *c)
     accounting_poll_begin(c->accounting, time_msec());
 
     for (size_t i = 0; i < ARRAY_SIZE(rule_tables); i++) {
-        request(c, rule_tables[i], VIRGA_COOKIE(COOKIE_RULE, 0), feature);
+        request(c, rule_tables[i], COOKIE_RULE);
     }
-    request(c, TABLE_egress_np, VIRGA_COOKIE(COOKIE_ISOLATE, 0), feature);
-    request(c, TABLE_ingress_np, VIRGA_COOKIE(COOKIE_ISOLATE, 0), feature);
-    request(c, TABLE_metrics_egress, VIRGA_COOKIE(COOKIE_METRIC_EGRESS, 0), feature);
-    request(c, TABLE_metrics_ingress, VIRGA_COOKIE(COOKIE_METRIC_INGRESS, 0), feature);
-    request(c, TABLE_matrix_learned, 0, 0);
-#define DROP(NAME, INDEX, HELP) request(c, 0xff, VIRGA_COOKIE(COOKIE_DROP, INDEX), UINT64_MAX);
+    request(c, TABLE_egress_np, COOKIE_ISOLATE);
+    request(c, TABLE_ingress_np, COOKIE_ISOLATE);
+    request(c, TABLE_metrics_egress, COOKIE_METRIC_EGRESS);
+    request(c, TABLE_metrics_ingress, COOKIE_METRIC_INGRESS);
+    request_learned(c);
+#define DROP(NAME, INDEX, HELP) request_drop(c, INDEX);
 #include "ovs-flows/drops.def"
 #undef DROP
 }

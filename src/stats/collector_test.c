@@ -105,6 +105,9 @@ flow(uint32_t owner, uint8_t table, uint64_t cookie, uint8_t dst, const char *ac
     if (dst) {
         match_set_nw_dst(&match, htonl(0x0a000000 + dst));
     }
+    if (VIRGA_COOKIE_FEATURE(cookie) != COOKIE_DROP) {
+        match_counting(&match, table);
+    }
     ofpbuf_init(&ofpacts, 0);
     assert_null(ofpacts_parse_instructions(text, &params));
     free(text);
@@ -120,7 +123,7 @@ flow(uint32_t owner, uint8_t table, uint64_t cookie, uint8_t dst, const char *ac
 static void
 usual_flows(void)
 {
-    char *to_rules = xasprintf("goto_table:%d", TABLE_ingress_np);
+    char *to_rules = xasprintf("set_field:0x40000/0xc0000->reg5,goto_table:%d", TABLE_ingress_np);
 
     flow(1, TABLE_classify, VIRGA_COOKIE(COOKIE_STATIC, 0), 0, to_rules);
     flow(2, TABLE_ingress_np, VIRGA_COOKIE(COOKIE_RULE, 9), 1, "drop");

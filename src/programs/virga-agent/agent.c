@@ -668,7 +668,7 @@ agent_end(struct agent *agent)
     if (!ofswitch_is_connected(agent->sw)) {
         return;
     }
-    ofswitch_request_stats(agent->sw, TABLE_dns_hold, 0, 0, end_heard_cb, &agent->end_heard);
+    ofswitch_request_stats(agent->sw, TABLE_dns_hold, NULL, 0, 0, end_heard_cb, &agent->end_heard);
     while (!agent->end_heard && time_msec() < deadline) {
         ofswitch_run(agent->sw, NULL, agent->generation);
         ofswitch_wait(agent->sw);

@@ -126,8 +126,8 @@ revoke_edge_run(struct revoke_edge *edge, struct revoke *revoke)
     if (edge->guards_state == TO_ASK && ofswitch_is_connected(edge->sw)) {
         edge->revoke = revoke;
         edge->guards_state = ASKED;
-        ofswitch_request_stats(edge->sw, TABLE_ct_state, VIRGA_COOKIE(COOKIE_CUT, 0), UINT64_MAX,
-                               adopt_guard, edge);
+        ofswitch_request_stats(edge->sw, TABLE_ct_state, NULL, VIRGA_COOKIE(COOKIE_CUT, 0),
+                               UINT64_MAX, adopt_guard, edge);
     }
 }
 
