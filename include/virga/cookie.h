@@ -6,7 +6,13 @@
  *  +----------+----------+--------------------+--------------------+
  *
  * What the id is depends on the feature; see ovs-flows/cookies.def for the
- * list.  "virgactl explain COOKIE" puts a name to it. */
+ * list.  "virgactl explain COOKIE" puts a name to it.
+ *
+ * A switch with very many flows is asked for a part of them by the low bits of the
+ * cookie (src/openflow/flow_dump.h), so flows of which there may be many differ in
+ * those: clauses of addresses and ports have the ids VIRGA_CLAUSE_SPREAD and up,
+ * below 2 * VIRGA_CLAUSE_SPREAD, by a hash of what they match.  No identity of an
+ * endpoint is that low. */
 #ifndef VIRGA_COOKIE_H
 #define VIRGA_COOKIE_H 1
 
@@ -19,6 +25,8 @@
 #define VIRGA_COOKIE_FEATURE_MASK (UINT64_C(0xffff) << 48)
 #define VIRGA_COOKIE_FEATURE(COOKIE) ((uint8_t) ((COOKIE) >> 48))
 #define VIRGA_COOKIE_ID(COOKIE) ((uint32_t) (COOKIE))
+
+#define VIRGA_CLAUSE_SPREAD 128u
 
 /* Features.  The id of each in brackets. */
 enum virga_cookie_feature {

@@ -163,16 +163,45 @@ emit_verdict(struct job *j)
                             VIRGA_COOKIE(COOKIE_RULE, j->rule->r.key));
 }
 
+static uint32_t
+fold(uint32_t hash, const void *p_, size_t n)
+{
+    const uint8_t *p = p_;
+
+    while (n--) {
+        hash = (hash ^ *p++) * UINT32_C(16777619); /* FNV-1a. */
+    }
+    return hash;
+}
+
+/* The id of a clause of addresses or ports: the same for the same match. */
+static uint32_t
+spread(const struct match *match)
+{
+    const struct flow *f = &match->flow;
+    uint32_t hash = UINT32_C(2166136261);
+
+    hash = fold(hash, &f->nw_src, sizeof f->nw_src);
+    hash = fold(hash, &f->nw_dst, sizeof f->nw_dst);
+    hash = fold(hash, &f->ipv6_src, sizeof f->ipv6_src);
+    hash = fold(hash, &f->ipv6_dst, sizeof f->ipv6_dst);
+    hash = fold(hash, &f->nw_proto, sizeof f->nw_proto);
+    hash = fold(hash, &f->tp_dst, sizeof f->tp_dst);
+    hash ^= hash >> 16;
+    return VIRGA_CLAUSE_SPREAD | ((hash ^ hash >> 8) & (VIRGA_CLAUSE_SPREAD - 1));
+}
+
+/* 'identity': 0 if it is not about one. */
 static void
 emit_clause(struct job *j, uint32_t identity)
 {
     struct ofpact_conjunction *oc = ofpact_put_CONJUNCTION(&j->draft.actions);
+    uint32_t id = identity ? identity : spread(&j->draft.match);
 
     oc->id = j->rule->r.key;
     oc->clause = j->clause;
     oc->n_clauses = j->n_clauses;
-    flow_draft_emit(&j->draft, j->sink, j->table, j->priority,
-                    VIRGA_COOKIE(COOKIE_CLAUSE, identity));
+    flow_draft_emit(&j->draft, j->sink, j->table, j->priority, VIRGA_COOKIE(COOKIE_CLAUSE, id));
 }
 
 /* Subjects. */

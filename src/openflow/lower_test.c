@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openflow/flow_dump.h"
 #include "openflow/flow_table_roundtrip.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
+#include "virga/cookie.h"
 
 /* Fixtures. */
 
@@ -154,6 +156,38 @@ test_rule_flows(void **state)
                  "table=\"metrics_ingress\", send_flow_rem priority=200,reg7=0x7 "
                  "actions=goto_table:matrix\n");
     assert_survives_openflow(lower_flows(w.lower));
+    world_destroy(&w);
+}
+
+/* Flows are read from a switch in parts, by the low bits of their cookies. */
+static void
+test_addresses_are_spread_over_cookies(void **state)
+{
+    enum { N = 4000 };
+    size_t parts[FLOW_DUMP_PARTS] = { 0 };
+    struct ds text = DS_EMPTY_INITIALIZER;
+
+    ds_put_cstr(&text, SHOP "rule 9 egress tier=networkpolicy priority=0 action=allow vni=4097 "
+                            "subject=1 peers=");
+    for (uint32_t i = 0; i < N; i++) {
+        ds_put_format(&text, "%s100.%" PRIu32 ".%" PRIu32 ".0/24", i ? "," : "", i / 64,
+                      i % 64 * 4);
+    }
+    ds_put_cstr(&text, " ports=any policy=NetworkPolicy/shop/out index=0\n");
+    struct world w = world_create(ds_cstr(&text));
+    ds_destroy(&text);
+    lower_attach(w.lower, "shop/redis", "u1", 10);
+    run(&w);
+
+    const struct flow_table *flows = lower_flows(w.lower);
+    for (const struct flow_entry *f = flow_table_first(flows); f; f = flow_table_next(flows, f)) {
+        if (VIRGA_COOKIE_FEATURE(f->cookie) == COOKIE_CLAUSE) {
+            parts[f->cookie % FLOW_DUMP_PARTS]++;
+        }
+    }
+    for (size_t i = 0; i < FLOW_DUMP_PARTS; i++) {
+        assert_in_range(parts[i], N / FLOW_DUMP_PARTS / 2, N / FLOW_DUMP_PARTS * 2);
+    }
     world_destroy(&w);
 }
 
@@ -621,6 +655,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rule_flows),
+        cmocka_unit_test(test_addresses_are_spread_over_cookies),
         cmocka_unit_test(test_rule_without_local_subject_has_no_flows),
         cmocka_unit_test(test_attachment_needs_the_right_uid_and_node),
         cmocka_unit_test(test_move_of_an_endpoint_costs_its_own_flow),

@@ -1,8 +1,7 @@
 /* The story of a flow, from the desired table to the switch.
  *
- * A connection starts in DUMPING: the switch tells every flow that it has and
- * they become the table 'installed'.  The difference to the desired table is
- * the first bundle.  From then on the desired table's change log is the
+ * A connection starts in DUMPING: the switch tells every flow that it has
+ * (flow_dump.h).  The difference to the desired table is the first bundle.  From then on the desired table's change log is the
  * difference, for nobody else writes to this bridge.
  *
  *      DISCONNECTED --connected--> WAITING --desired known--> DUMPING
@@ -37,6 +36,7 @@
 
 #include "byte-order.h"
 #include "openflow/flow_counts.h"
+#include "openflow/flow_dump.h"
 #include "openflow/flow_stages.h"
 #include "openflow/flow_stats.h"
 #include "openflow/flow_table.h"
@@ -81,9 +81,7 @@ struct ofswitch {
     long long int retry_at; /* WAITING. */
     long long int retry_ms;
 
-    struct flow_table *installed; /* DUMPING. */
-    bool dump_complete;
-    ovs_be32 dump_xid;
+    struct flow_dump dump; /* DUMPING. */
 
     /* The bundle under way, and those that follow it. */
     struct flow_stages stages;
@@ -136,15 +134,6 @@ drop_bundle(struct ofswitch *sw)
     sw->failed = false;
 }
 
-static void
-drop_dump(struct ofswitch *sw)
-{
-    flow_table_destroy(sw->installed);
-    sw->installed = NULL;
-    sw->dump_complete = false;
-    sw->dump_xid = 0;
-}
-
 void
 ofswitch_destroy(struct ofswitch *sw)
 {
@@ -153,7 +142,7 @@ ofswitch_destroy(struct ofswitch *sw)
     }
     flow_stats_requests_fail(&sw->stats);
     flow_stages_uninit(&sw->stages);
-    drop_dump(sw);
+    flow_dump_clear(&sw->dump);
     rconn_destroy(sw->rconn);
     rconn_packet_counter_destroy(sw->queued);
     free(sw->target);
@@ -187,7 +176,7 @@ connection_changed(struct ofswitch *sw)
         VLOG_WARN("%s: connection lost", rconn_get_name(sw->rconn));
     }
     drop_bundle(sw);
-    drop_dump(sw);
+    flow_dump_clear(&sw->dump);
     flow_stats_requests_fail(&sw->stats);
     sw->audit_xid = 0;
     sw->applied = 0;
@@ -217,16 +206,15 @@ track_connection(struct ofswitch *sw)
 static void
 start_dump(struct ofswitch *sw)
 {
-    drop_dump(sw);
-    sw->installed = flow_table_create();
-    sw->dump_xid = send_msg(sw, flow_stats_encode(OFPTT_ALL, NULL, 0, 0));
+    flow_counts_clear(&sw->n_flows);
+    send_msg(sw, flow_dump_begin(&sw->dump));
     sw->state = DUMPING;
 }
 
 static void
 retry_later(struct ofswitch *sw)
 {
-    drop_dump(sw);
+    flow_dump_clear(&sw->dump);
     drop_bundle(sw);
     sw->retry_at = time_msec() + sw->retry_ms;
     sw->retry_ms = MIN(sw->retry_ms * 2, RETRY_MAX_MS);
@@ -234,31 +222,16 @@ retry_later(struct ofswitch *sw)
 }
 
 static void
-dump_cb(void *sw_, const struct ofputil_flow_stats *fs)
-{
-    struct ofswitch *sw = sw_;
-    if (!flow_counts_is_open(fs->table_id, ntohll(fs->cookie))) {
-        flow_stats_put(sw->installed, fs);
-        if (fs->table_id < FLOW_BUNDLE_MAX_TABLE) {
-            sw->n_flows.n[fs->table_id]++;
-        }
-    }
-}
-
-static void
 handle_flow_stats(struct ofswitch *sw, struct ofpbuf *msg)
 {
-    const struct ofp_header *oh = msg->data;
-    if (sw->state != DUMPING || oh->xid != sw->dump_xid) {
+    struct ofpbuf *request;
+    if (!flow_dump_is_about(&sw->dump, ofp_message_xid(msg))) {
         flow_stats_requests_reply(&sw->stats, msg);
-        return;
-    }
-    bool last = !ofpmp_more(oh);
-    if (flow_stats_each(msg, dump_cb, sw)) {
-        sw->dump_complete = last;
-    } else {
+    } else if (!flow_dump_reply(&sw->dump, msg, &request)) {
         VLOG_ERR("%s: cannot read the flows of the switch", rconn_get_name(sw->rconn));
         retry_later(sw);
+    } else if (request) {
+        send_msg(sw, request);
     }
 }
 
@@ -276,7 +249,7 @@ begin_bundles(struct ofswitch *sw, uint64_t generation, const struct flow_change
     drop_bundle(sw);
     sw->epoch++;
     sw->bundle_generation = generation;
-    flow_stages_begin(&sw->stages, changes, sw->installed, &sw->bundle_id);
+    flow_stages_begin(&sw->stages, changes, sw->dump.flows, &sw->bundle_id);
     sw->n_flow_mods += flow_stages_n_mods(&sw->stages);
 }
 
@@ -334,14 +307,15 @@ static void
 bundle_from_dump(struct ofswitch *sw, struct flow_table *desired, uint64_t generation)
 {
     struct flow_changes changes = { .n = 0 };
-    flow_table_diff(desired, sw->installed, &changes);
+    flow_table_diff(desired, sw->dump.flows, &changes);
+    sw->n_flows = sw->dump.counts;
     begin_bundles(sw, generation, &changes);
     VLOG_INFO("%s: %" PRIuSIZE " flows found, %" PRIuSIZE " wanted, %" PRIuSIZE " changes",
-              rconn_get_name(sw->rconn), flow_table_count(sw->installed),
+              rconn_get_name(sw->rconn), flow_table_count(sw->dump.flows),
               flow_table_count(desired), flow_stages_n_mods(&sw->stages));
     flow_changes_uninit(&changes);
     flow_table_clear_changes(desired);
-    drop_dump(sw);
+    flow_dump_clear(&sw->dump);
     launch_bundle(sw);
 }
 
@@ -441,7 +415,7 @@ handle_error(struct ofswitch *sw, const struct ofp_header *oh)
     sw->last_error = text;
     if (in_bundle) {
         sw->failed = true;
-    } else if (sw->state == DUMPING && oh->xid == sw->dump_xid) {
+    } else if (flow_dump_is_about(&sw->dump, oh->xid)) {
         retry_later(sw);
     }
 }
@@ -545,9 +519,8 @@ static void
 advance(struct ofswitch *sw, struct flow_table *desired, uint64_t generation)
 {
     if (sw->state == WAITING && time_msec() >= sw->retry_at) {
-        flow_counts_clear(&sw->n_flows);
         start_dump(sw);
-    } else if (sw->state == DUMPING && sw->dump_complete) {
+    } else if (sw->state == DUMPING && flow_dump_is_complete(&sw->dump)) {
         bundle_from_dump(sw, desired, generation);
     } else if (sw->state == IDLE) {
         bundle_from_log(sw, desired, generation);
@@ -596,7 +569,7 @@ ofswitch_wait(struct ofswitch *sw)
         poll_timer_wait_until(sw->retry_at);
     } else if (sw->state == IDLE) {
         poll_timer_wait_until(sw->audit_at);
-    } else if (sw->state == DUMPING && sw->dump_complete) {
+    } else if (sw->state == DUMPING && flow_dump_is_complete(&sw->dump)) {
         poll_immediate_wake();
     }
 }

@@ -269,6 +269,40 @@ test_resync_repairs_differences(void **state)
     assert_dump("tcp", "cookie=0x560b000000000000", true);
 }
 
+/* Flows are read in parts of all cookies there are; none is overlooked, and one that
+ * is as desired is left alone. */
+static void
+test_flows_of_every_cookie_are_read(void **state)
+{
+    struct ds flows = DS_EMPTY_INITIALIZER;
+
+    for (uint32_t i = 0; i < 100; i++) {
+        want(i, 0, 10, i, 0x0a000000 + i, "drop");
+        ds_put_format(&flows,
+                      "table=0,priority=10,cookie=%" PRIu32 ",ip,nw_dst=10.0.0.%" PRIu32
+                      ",actions=drop\n",
+                      i, i);
+        ds_put_format(&flows,
+                      "table=1,cookie=0xffffffffffffff%02x,ip,nw_dst=10.0.1.%" PRIu32
+                      ",actions=drop\n",
+                      i, i);
+    }
+    ds_put_cstr(&flows, "table=2,cookie=0xffffffffffffffff,actions=drop\n");
+    char *path = xasprintf("%s/flows", ovs.dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(ds_cstr(&flows), file);
+    assert_int_equal(fclose(file), 0);
+    free(ovs_test_sh("ovs-ofctl -OOpenFlow15 add-flows br-int %s", path));
+    free(path);
+    ds_destroy(&flows);
+
+    sync_now();
+    assert_n_flows(100);
+    assert_int_equal(ofswitch_n_flow_mods(sw), 101);
+    assert_int_equal(ofswitch_n_flows(sw), 100);
+}
+
 static void
 test_audit_notices_missing_flow(void **state)
 {
@@ -533,6 +567,7 @@ main(void)
         TEST(test_reconnect_changes_nothing),
         TEST(test_switch_restart_gets_all_back),
         TEST(test_resync_repairs_differences),
+        TEST(test_flows_of_every_cookie_are_read),
         TEST(test_audit_notices_missing_flow),
         TEST(test_counters_stay_unless_the_cookie_changes),
         TEST(test_error_in_message),

@@ -77,7 +77,7 @@ put_owner(const struct words *words, uint8_t feature, uint32_t id, struct ds *ou
         words_put_endpoint(words, id, out);
         break;
     case COOKIE_CLAUSE:
-        if (id) {
+        if (id & ~(2 * VIRGA_CLAUSE_SPREAD - 1)) {
             ds_put_cstr(out, "identity ");
             words_put_identity(words, id, out);
         } else {
