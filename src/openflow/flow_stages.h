@@ -23,7 +23,7 @@
 struct flow_changes;
 struct flow_table;
 
-enum { FLOW_STAGE_MAX = 2000 }; /* Changes of a stage before or after the core. */
+enum { FLOW_STAGE_MAX = 1000 }; /* Changes of a stage before or after the core. */
 
 struct flow_stages {
     struct flow_bundle **bundles;

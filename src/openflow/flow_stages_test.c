@@ -13,7 +13,13 @@
 
 /* A world of rules: rule R takes the subjects, peers and ports that its bits
  * say.  All flows are as lower_rule.c makes them, in one table. */
-enum { N_RULES = 24, N_SUBJECTS = 4, N_PEERS = 3000, N_PORTS = 6, N_CLAUSES = 3 };
+enum {
+    N_RULES = 24,
+    N_SUBJECTS = 4,
+    N_PEERS = FLOW_STAGE_MAX * 3 / 2,
+    N_PORTS = 6,
+    N_CLAUSES = 3
+};
 
 struct rule {
     bool there;
@@ -281,12 +287,12 @@ test_bundles(void **state)
     assert_int_equal(flow_stages_n_mods(&stages), 0);
     assert_false(flow_stages_next(&stages));
 
-    memset(rule.peers, true, 1000);
+    memset(rule.peers, true, FLOW_STAGE_MAX / 2);
     set_rule(t, 1, &rule);
     flow_table_changes(t, &changes);
     flow_stages_begin(&stages, &changes, NULL, &id); /* Small: one bundle. */
     assert_int_equal(stages.n, 1);
-    assert_int_equal(flow_stages_n_mods(&stages), 1000 + 3);
+    assert_int_equal(flow_stages_n_mods(&stages), FLOW_STAGE_MAX / 2 + 3);
 
     memset(rule.peers, true, N_PEERS);
     set_rule(t, 2, &rule);
