@@ -13,6 +13,7 @@
 struct account {
     struct hmap_node hmap_node; /* In accounting's 'accounts'. */
     struct ovs_list changed;    /* In accounting's 'changed', or empty. */
+    struct ovs_list idle;       /* In accounting's 'idle', or empty. */
     struct counter counter;     /* raw_*: sums over the flows that are there. */
     size_t n_tallies;           /* That refer to it. */
 
@@ -56,6 +57,8 @@ struct accounting {
     struct hmap accounts;
     struct hmap tallies;
     struct ovs_list changed;
+    struct ovs_list idle; /* Accounts of rules and pairs without flows, the longest first. */
+    size_t n_idle;
     int64_t begun_ms;
     bool includes; /* Some counter includes raw values of an earlier life. */
     bool settled;  /* They were compared with what there is. */
@@ -66,6 +69,13 @@ struct accounting {
 };
 
 /* --- Accounts --------------------------------------------------------- */
+
+static struct counter
+zero_counter(const struct counter *key)
+{
+    return (
+        struct counter){ .kind = key->kind, .a = key->a, .b = key->b, .c = key->c, .d = key->d };
+}
 
 static struct account *
 account_get(struct accounting *acc, const struct counter *key)
@@ -79,12 +89,9 @@ account_get(struct accounting *acc, const struct counter *key)
         }
     }
     account = xzalloc(sizeof *account);
-    account->counter.kind = key->kind;
-    account->counter.a = key->a;
-    account->counter.b = key->b;
-    account->counter.c = key->c;
-    account->counter.d = key->d;
+    account->counter = zero_counter(key);
     ovs_list_init(&account->changed);
+    ovs_list_init(&account->idle);
     hmap_insert(&acc->accounts, &account->hmap_node, hash);
     return account;
 }
@@ -97,23 +104,37 @@ account_changed(struct accounting *acc, struct account *account)
     }
 }
 
-static bool
-counter_is_zero(const struct counter *c)
+static void
+account_is_busy(struct accounting *acc, struct account *account)
 {
-    return !c->hits && !c->packets && !c->bytes && !c->raw_hits && !c->raw_packets
-           && !c->raw_bytes;
+    if (!ovs_list_is_empty(&account->idle)) {
+        ovs_list_remove(&account->idle);
+        ovs_list_init(&account->idle);
+        acc->n_idle--;
+    }
 }
 
-/* One that has no flow and never counted anything: rules come and go for ever,
- * and their numbers are never used again. */
 static void
-account_forget_if_idle(struct accounting *acc, struct account *account)
+account_destroy(struct accounting *acc, struct account *account)
 {
-    if (!account->n_tallies && ovs_list_is_empty(&account->changed)
-        && counter_is_zero(&account->counter) && counter_is_zero(&account->included)
-        && counter_is_zero(&account->old)) {
-        hmap_remove(&acc->accounts, &account->hmap_node);
-        free(account);
+    account_is_busy(acc, account);
+    ovs_list_remove(&account->changed);
+    hmap_remove(&acc->accounts, &account->hmap_node);
+    free(account);
+}
+
+/* It has no flow any more.  One that never counted anything goes at once: rules come
+ * and go for ever, and their numbers are never used again.  Others wait, and
+ * are forgotten when there are too many of them. */
+static void
+account_is_idle(struct accounting *acc, struct account *account)
+{
+    if (ovs_list_is_empty(&account->changed) && counter_is_zero(&account->counter)
+        && counter_is_zero(&account->included) && counter_is_zero(&account->old)) {
+        account_destroy(acc, account);
+    } else if (account->counter.kind != COUNTER_DROP) {
+        ovs_list_push_back(&acc->idle, &account->idle);
+        acc->n_idle++;
     }
 }
 
@@ -263,6 +284,7 @@ tally_create(struct accounting *acc, const struct accounting_flow *flow)
     minimatch_init(&tally->match, flow->match);
     tally->account = account_get(acc, &key);
     tally->account->n_tallies++;
+    account_is_busy(acc, tally->account);
     tally->hits = hits;
     hmap_insert(&acc->tallies, &tally->hmap_node, flow_hash(flow));
     return tally;
@@ -287,8 +309,9 @@ tally_destroy(struct accounting *acc, struct tally *tally)
     tally_depart(acc, tally);
     hmap_remove(&acc->tallies, &tally->hmap_node);
     minimatch_destroy(&tally->match);
-    tally->account->n_tallies--;
-    account_forget_if_idle(acc, tally->account);
+    if (!--tally->account->n_tallies) {
+        account_is_idle(acc, tally->account);
+    }
     free(tally);
 }
 
@@ -344,6 +367,8 @@ accounting_restore(struct accounting *acc, const struct counter *earlier)
     add_total(&account->counter, false, earlier->packets, earlier->bytes);
     account->counter.hits += earlier->hits;
     account->included = *earlier;
+    account_is_busy(acc, account);
+    account_is_idle(acc, account);
     acc->includes |= earlier->raw_packets > 0;
 }
 
@@ -414,6 +439,7 @@ accounting_create(int64_t now_ms)
     hmap_init(&acc->accounts);
     hmap_init(&acc->tallies);
     ovs_list_init(&acc->changed);
+    ovs_list_init(&acc->idle);
     acc->begun_ms = now_ms;
     return acc;
 }
@@ -500,6 +526,12 @@ accounting_take_changes(struct accounting *acc, void (*cb)(const struct counter 
 
     if (!acc->settled) {
         return;
+    }
+    while (acc->n_idle > ACCOUNTING_IDLE_MAX) {
+        account = CONTAINER_OF(ovs_list_front(&acc->idle), struct account, idle);
+        const struct counter zero = zero_counter(&account->counter);
+        account_destroy(acc, account);
+        cb(&zero, aux);
     }
     LIST_FOR_EACH_POP (account, changed, &acc->changed) {
         ovs_list_init(&account->changed);

@@ -19,6 +19,10 @@
  * A packet that crosses two nodes meets the matrix of both; the node that
  * delivers it counts it, so that pairs can be added up over nodes.
  *
+ * The account of a rule or pair whose flows are gone stays, for they may come back;
+ * of such ACCOUNTING_IDLE_MAX are kept.  One that is forgotten for others' sake,
+ * idle the longest, comes out as zeros once, and counts from there if it comes back.
+ *
  * Restart.  Counters of an earlier life come back with the sum of the raw
  * values that they include (raw_*).  At a complete poll, two seconds or more
  * after the first one, that sum is compared with what the flows older than
@@ -51,6 +55,8 @@ struct accounting_flow {
     int64_t age_ms;  /* How old the switch says it is. */
 };
 
+enum { ACCOUNTING_IDLE_MAX = 5000 };
+
 struct accounting;
 /* 'now_ms': this life begins; any clock that does not jump. */
 struct accounting *accounting_create(int64_t now_ms);
@@ -71,7 +77,8 @@ void accounting_flow_removed(struct accounting *, const struct accounting_flow *
 /* Is the comparison after a restart done?  No counters come out before. */
 bool accounting_is_settled(const struct accounting *);
 
-/* Calls for each counter that changed since the last call. */
+/* Calls for each counter that changed since the last call; all zeros: it is
+ * forgotten. */
 void accounting_take_changes(struct accounting *, void (*cb)(const struct counter *, void *aux),
                              void *aux);
 

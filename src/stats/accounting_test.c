@@ -262,6 +262,47 @@ test_switch_restarts(void **state)
 }
 
 /* The connection goes in the middle of a poll: what was not told is not gone. */
+struct outcome {
+    size_t n_kept, n_forgotten;
+    uint32_t forgotten[8];
+};
+
+static void
+note_outcome(const struct counter *c, void *o_)
+{
+    struct outcome *o = o_;
+
+    if (!counter_is_zero(c)) {
+        o->n_kept++;
+    } else if (o->n_forgotten < ARRAY_SIZE(o->forgotten)) {
+        o->forgotten[o->n_forgotten++] = c->a;
+    }
+}
+
+/* Accounts without flows stay, but not for ever. */
+static void
+test_longest_idle_is_forgotten(void **state)
+{
+    struct outcome o = { .n_kept = 0 };
+
+    for (uint32_t id = 1; id <= ACCOUNTING_IDLE_MAX + 2; id++) {
+        poll(rule(id, 1, 7));
+        removed(rule(id, 1, 7));
+    }
+    accounting_take_changes(acc, note_outcome, &o);
+    assert_int_equal(o.n_kept, ACCOUNTING_IDLE_MAX);
+    assert_int_equal(o.n_forgotten, 2);
+    assert_int_equal(o.forgotten[0], 1);
+    assert_int_equal(o.forgotten[1], 2);
+
+    /* One that is back counts on, and is the latest when it goes again. */
+    poll(rule(3, 1, 2));
+    removed(rule(3, 1, 2));
+    assert_changes("0:3,0,0,0 9 9 900 raw 0 0 0");
+    removed(rule(1, 1, 5));
+    assert_changes("0:1,0,0,0 5 5 500 raw 0 0 0\n0:4,0,0,0 0 0 0 raw 0 0 0");
+}
+
 static void
 test_incomplete_poll(void **state)
 {
@@ -490,6 +531,7 @@ main(void)
         TEST(test_flow_comes_back_between_polls),
         TEST(test_last_words_that_never_come),
         TEST(test_switch_restarts),
+        TEST(test_longest_idle_is_forgotten),
         TEST(test_incomplete_poll),
         TEST(test_agent_restarts),
         TEST(test_agent_restarts_and_flows_change_first),

@@ -165,6 +165,13 @@ counter_hash(const struct counter *c)
     return hash_add(hash_3words(c->kind, c->a, c->b), hash_2words(c->c, c->d));
 }
 
+bool
+counter_is_zero(const struct counter *c)
+{
+    return !c->hits && !c->packets && !c->bytes && !c->raw_hits && !c->raw_packets
+           && !c->raw_bytes;
+}
+
 void
 changes_put_counter(struct changes *c, const struct counter *counter)
 {

@@ -121,7 +121,10 @@ struct counter {
 /* By kind and a..d. */
 bool counter_same_key(const struct counter *, const struct counter *);
 uint32_t counter_hash(const struct counter *);
-/* Agent: puts (by kind and a..d) into its rows; batched like all puts. */
+/* No count but zeros. */
+bool counter_is_zero(const struct counter *);
+/* Agent: puts (by kind and a..d) into its rows; batched like all puts.  A counter of
+ * zeros has no row. */
 void store_put_counter(struct store *, const struct counter *);
 void store_each_counter(struct store *, const char *node, /* NULL: all nodes. */
                         void (*cb)(const char *node, const struct counter *, void *aux),

@@ -128,6 +128,19 @@ insert_counter(struct ovsdb_idl_txn *txn, const char *node, const struct counter
     return row;
 }
 
+static void
+write_counter(struct ovsdb_idl_txn *txn, const char *node, const struct counter *c,
+              const struct virgarec_counter *row)
+{
+    row = row ? row : insert_counter(txn, node, c);
+    virgarec_counter_set_hits(row, MIN(c->hits, INT64_MAX));
+    virgarec_counter_set_packets(row, MIN(c->packets, INT64_MAX));
+    virgarec_counter_set_bytes(row, MIN(c->bytes, INT64_MAX));
+    virgarec_counter_set_raw_hits(row, MIN(c->raw_hits, INT64_MAX));
+    virgarec_counter_set_raw_packets(row, MIN(c->raw_packets, INT64_MAX));
+    virgarec_counter_set_raw_bytes(row, MIN(c->raw_bytes, INT64_MAX));
+}
+
 void
 counters_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes *changes)
 {
@@ -138,12 +151,10 @@ counters_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes 
         const struct counter *c = &change->counter;
         const struct virgarec_counter *row = find_counter(s, node, c);
 
-        row = row ? row : insert_counter(txn, node, c);
-        virgarec_counter_set_hits(row, MIN(c->hits, INT64_MAX));
-        virgarec_counter_set_packets(row, MIN(c->packets, INT64_MAX));
-        virgarec_counter_set_bytes(row, MIN(c->bytes, INT64_MAX));
-        virgarec_counter_set_raw_hits(row, MIN(c->raw_hits, INT64_MAX));
-        virgarec_counter_set_raw_packets(row, MIN(c->raw_packets, INT64_MAX));
-        virgarec_counter_set_raw_bytes(row, MIN(c->raw_bytes, INT64_MAX));
+        if (!counter_is_zero(c)) {
+            write_counter(txn, node, c, row);
+        } else if (row) {
+            virgarec_counter_delete(row);
+        }
     }
 }

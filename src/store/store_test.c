@@ -377,6 +377,13 @@ test_counters(void **state)
     assert_true(counters_are(a, NULL,
                              "a 0:9,0,0,0 10 2 3 raw 4 5 6\n"
                              "a 2:1,2,4294967295,4 0 1099511627776 1 raw 0 0 0"));
+
+    /* One of zeros has no row, and one that was there loses it. */
+    struct counter gone = { .kind = COUNTER_RULE, .a = 9 };
+    struct counter never = { .kind = COUNTER_RULE, .a = 10 };
+    store_put_counter(a, &gone);
+    store_put_counter(a, &never);
+    lab_until(counters_are(controller, "a", "a 2:1,2,4294967295,4 0 1099511627776 1 raw 0 0 0"));
 }
 
 static void
