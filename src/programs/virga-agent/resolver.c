@@ -67,6 +67,7 @@ struct resolver {
     struct ovs_list held; /* struct held */
     size_t n_held;
     bool in_round;
+    bool ended;   /* Nothing is held any more. */
     bool holding; /* The flow of dns_hold was sent. */
     long long int renew_at;
 
@@ -100,6 +101,7 @@ resolver_end(struct resolver *r)
         let_go(r, h);
     }
     hold_flow(r, false);
+    r->ended = true;
 }
 
 static void
@@ -186,7 +188,7 @@ resolver_receive(struct resolver *r, struct packet_in *p)
     if (!resume) {
         return;
     }
-    if ((!news && !r->n_held) || r->n_held >= HELD_MAX) {
+    if ((!news && !r->n_held) || r->n_held >= HELD_MAX || r->ended) {
         ofswitch_send_take(r->sw, resume);
         return;
     }

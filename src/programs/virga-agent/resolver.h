@@ -41,7 +41,7 @@ void resolver_feed(struct resolver *, const struct records *, bool known, long l
 /* Call it after the switch ran. */
 void resolver_run(struct resolver *, long long int now);
 void resolver_wait(const struct resolver *);
-/* Lets all answers go and holds no more, unless it runs again. */
+/* Lets all answers go, and those that come later as they come.  It does not run again. */
 void resolver_end(struct resolver *);
 void resolver_format(const struct resolver *, long long int now, struct ds *);
 

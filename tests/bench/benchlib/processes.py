@@ -1,5 +1,6 @@
 """Memory and processor time of processes."""
 import os
+import sys
 import time
 
 
@@ -43,12 +44,15 @@ def spent(pids, before, suffix="_cpu_s"):
 
 
 def wait_rest(pids, limit_s=60):
-    """Until they take less than a tenth of a core, all together."""
+    """Until they take less than a tenth of a core, all together; says so if they do not."""
     deadline, busy = time.monotonic() + limit_s, True
     while busy and time.monotonic() < deadline:
         before = watch(pids)
         time.sleep(0.2)
         busy = sum(spent(pids, before).values()) > 0.02
+    if busy:
+        print(f"{', '.join(pids)}: still busy after {limit_s} s; figures are of a busy moment",
+              file=sys.stderr)
 
 
 def memory(pids, suffix="_rss_mb"):
