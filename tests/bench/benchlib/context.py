@@ -26,6 +26,8 @@ import time
 from lablib import cluster
 from lablib.instance import Instance
 
+from . import processes
+
 # Instances (lablib.instance) that benchmarks use; whatever they hold is removed
 # before the first and after the last workload.
 INSTANCES = ("bench", "bench-ovn", "bench-ovn-2", "bench-raw")
@@ -78,12 +80,15 @@ class Context:
         return self.peers is None or peer in self.peers
 
     def in_turn(self, peers, runs=None):
-        """A B A B: {peer: medians, "worst": {peer: ...}, "runs": {peer: [...]}}."""
+        """A B A B: {peer: medians, "worst": {peer: ...}, "runs": {peer: [...]}}.  A turn begins
+        when what the turns before set going is done."""
         peers = {peer: measure for peer, measure in peers.items() if self.wants(peer)}
         figures = {peer: [] for peer in peers}
         runs = runs or self.runs
         for i in range(runs):
             for peer, measure in peers.items():
+                if not processes.wait_machine_rest():
+                    self.say("the machine does not come to rest; measuring all the same")
                 with self.step(f"{peer}, run {i + 1} of {runs}"):
                     figures[peer].append(measure())
         result = {peer: _summary(runs_of, statistics.median) for peer, runs_of in figures.items()}

@@ -55,5 +55,24 @@ def wait_rest(pids, limit_s=60):
               file=sys.stderr)
 
 
+def _machine_seconds():
+    """User and system time of everything on this machine."""
+    with open("/proc/stat", encoding="ascii") as f:
+        fields = f.readline().split()
+    return sum(map(int, fields[1:4] + fields[6:8])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_machine_rest(limit_s=180):
+    """Until the whole machine takes less than a fifth of a core for a second; False if it does
+    not come to that."""
+    deadline, quiet = time.monotonic() + limit_s, 0
+    while quiet < 4 and time.monotonic() < deadline:
+        before, began = _machine_seconds(), time.monotonic()
+        time.sleep(0.25)
+        load = (_machine_seconds() - before) / (time.monotonic() - began)
+        quiet = quiet + 1 if load < 0.2 else 0
+    return quiet == 4
+
+
 def memory(pids, suffix="_rss_mb"):
     return {f"{name}{suffix}": round(rss_mb(pid), 1) for name, pid in pids.items() if pid}
