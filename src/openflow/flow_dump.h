@@ -2,10 +2,10 @@
  * handed replies.
  *
  * ovs-vswitchd composes the answer to one request as a whole, in the thread that
- * also polls ports of veth type: 100,000 flows at once are a gap of a tenth of a second or
- * more for every packet.  So it is asked for a part at a time, by the low bits of
- * the cookie, and for the next one when the answer is here.  Cookies are made so that
- * flows are spread over the parts (include/virga/cookie.h). */
+ * also polls ports of veth type: 100,000 flows at once are a gap of a tenth of a
+ * second or more for every packet.  So it is asked for a part at a time, by the low
+ * bits of the cookie, and for the next one when the answer is here.  Cookies are
+ * made so that flows are spread over the parts (include/virga/cookie.h). */
 #ifndef VIRGA_FLOW_DUMP_H
 #define VIRGA_FLOW_DUMP_H 1
 
@@ -26,7 +26,7 @@ struct flow_dump {
     ovs_be32 xid;              /* Of its request. */
 };
 
-/* Forgets what it has; also the initializer is all zeros. */
+/* Forgets what it has.  All zeros is an empty one. */
 void flow_dump_clear(struct flow_dump *);
 /* The first request. */
 struct ofpbuf *flow_dump_begin(struct flow_dump *) __attribute__((warn_unused_result));

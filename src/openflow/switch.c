@@ -1,8 +1,9 @@
 /* The story of a flow, from the desired table to the switch.
  *
  * A connection starts in DUMPING: the switch tells every flow that it has
- * (flow_dump.h).  The difference to the desired table is the first bundle.  From then on the desired table's change log is the
- * difference, for nobody else writes to this bridge.
+ * (flow_dump.h).  The difference to the desired table is the first bundle.  From
+ * then on the desired table's change log is the difference, for nobody else
+ * writes to this bridge.
  *
  *      DISCONNECTED --connected--> WAITING --desired known--> DUMPING
  *                                     ^                          |

@@ -73,8 +73,9 @@ struct accounting {
 static struct counter
 zero_counter(const struct counter *key)
 {
-    return (
-        struct counter){ .kind = key->kind, .a = key->a, .b = key->b, .c = key->c, .d = key->d };
+    struct counter c = { .kind = key->kind, .a = key->a, .b = key->b, .c = key->c, .d = key->d };
+
+    return c;
 }
 
 static struct account *
@@ -105,7 +106,7 @@ account_changed(struct accounting *acc, struct account *account)
 }
 
 static void
-account_is_busy(struct accounting *acc, struct account *account)
+note_busy(struct accounting *acc, struct account *account)
 {
     if (!ovs_list_is_empty(&account->idle)) {
         ovs_list_remove(&account->idle);
@@ -117,7 +118,7 @@ account_is_busy(struct accounting *acc, struct account *account)
 static void
 account_destroy(struct accounting *acc, struct account *account)
 {
-    account_is_busy(acc, account);
+    note_busy(acc, account);
     ovs_list_remove(&account->changed);
     hmap_remove(&acc->accounts, &account->hmap_node);
     free(account);
@@ -127,7 +128,7 @@ account_destroy(struct accounting *acc, struct account *account)
  * and go for ever, and their numbers are never used again.  Others wait, and
  * are forgotten when there are too many of them. */
 static void
-account_is_idle(struct accounting *acc, struct account *account)
+note_idle(struct accounting *acc, struct account *account)
 {
     if (ovs_list_is_empty(&account->changed) && counter_is_zero(&account->counter)
         && counter_is_zero(&account->included) && counter_is_zero(&account->old)) {
@@ -284,7 +285,7 @@ tally_create(struct accounting *acc, const struct accounting_flow *flow)
     minimatch_init(&tally->match, flow->match);
     tally->account = account_get(acc, &key);
     tally->account->n_tallies++;
-    account_is_busy(acc, tally->account);
+    note_busy(acc, tally->account);
     tally->hits = hits;
     hmap_insert(&acc->tallies, &tally->hmap_node, flow_hash(flow));
     return tally;
@@ -310,7 +311,7 @@ tally_destroy(struct accounting *acc, struct tally *tally)
     hmap_remove(&acc->tallies, &tally->hmap_node);
     minimatch_destroy(&tally->match);
     if (!--tally->account->n_tallies) {
-        account_is_idle(acc, tally->account);
+        note_idle(acc, tally->account);
     }
     free(tally);
 }
@@ -367,8 +368,8 @@ accounting_restore(struct accounting *acc, const struct counter *earlier)
     add_total(&account->counter, false, earlier->packets, earlier->bytes);
     account->counter.hits += earlier->hits;
     account->included = *earlier;
-    account_is_busy(acc, account);
-    account_is_idle(acc, account);
+    note_busy(acc, account);
+    note_idle(acc, account);
     acc->includes |= earlier->raw_packets > 0;
 }
 
