@@ -60,7 +60,11 @@ class Point(apps.Apps):
                 "peers": sum(len(self.by_app.get(n, ())) for n in names)}
 
     def measure(self, raw):
-        figures = {"virga": self.measure_virga(), "ovn": self.measure_ovn()}
+        figures = {}
+        for peer, measure in (("virga", self.measure_virga), ("ovn", self.measure_ovn)):
+            self.ctx.rest()
+            figures[peer] = measure()
+        self.ctx.rest()
         seconds, flows = raw.add_flows(self.virga.flows())
         figures["raw"] = {"seconds": seconds, "flows": flows}
         return figures

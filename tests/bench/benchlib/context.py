@@ -87,14 +87,18 @@ class Context:
         runs = runs or self.runs
         for i in range(runs):
             for peer, measure in peers.items():
-                if not processes.wait_machine_rest():
-                    self.say("the machine does not come to rest; measuring all the same")
+                self.rest()
                 with self.step(f"{peer}, run {i + 1} of {runs}"):
                     figures[peer].append(measure())
         result = {peer: _summary(runs_of, statistics.median) for peer, runs_of in figures.items()}
         result["worst"] = {peer: _worst(runs_of, self.rising) for peer, runs_of in figures.items()}
         result["runs"] = figures
         return result
+
+    def rest(self):
+        """What was set going before is done."""
+        if not processes.wait_machine_rest():
+            self.say("the machine does not come to rest; measuring all the same")
 
     # --- the end ----------------------------------------------------------------
 
