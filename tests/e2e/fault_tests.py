@@ -1,4 +1,6 @@
 """Dead daemons: what is there keeps forwarding and enforcing, and comes back the same."""
+import os
+import signal
 import socket
 import threading
 from contextlib import contextmanager
@@ -7,6 +9,7 @@ from e2elib.harness import allowed, denied, wait_until
 from e2elib.objects import namespace, pod, pods_peer, policy, rule
 from e2elib.runner import check, equal, test
 from e2elib.wire import Connection, Ear, open_socket
+from lablib.system import read_pid
 
 SERVER, NEAR, FAR = "f/server", "f/near", "f/far"
 GOOD_PORT, BAD_PORT = 80, 81
@@ -105,6 +108,73 @@ def agent_restart_does_not_touch_good_flows(lab):
     lab.parts.wait_nodes_ready(lab.inst.nodes())
     after = oldest()
     check(after[1] >= before[1], f"the youngest flow was {before[1]} s old and is {after[1]} s now")
+
+
+def ask_agent(lab, node, command):
+    return lab.node(node, "ovs-appctl", "-t", lab.inst.path(node, "agent", "virga-agent.ctl"),
+                    command)
+
+
+def has_settled(lab, node):
+    return os.path.exists(lab.inst.path(node, "agent", "settled"))
+
+
+def connects(lab, name):
+    sock = open_socket(lab.netns(name), socket.SOCK_STREAM)
+    sock.settimeout(0.5)
+    try:
+        sock.connect((lab.ip(SERVER), GOOD_PORT))
+        return True
+    except OSError:
+        return False
+    finally:
+        sock.close()
+
+
+@test
+def agent_restart_looks_at_no_connection_if_all_was_settled(lab):
+    """To read them would stop the datapath for some microseconds for each."""
+    stage(lab)
+    wait_until(lambda: has_settled(lab, "node-1"), 10, "all to be settled")
+    connection = Connection(lab.netns(FAR), lab.ip(SERVER), GOOD_PORT)
+    lab.run("kill", "agent", "node-1")
+    lab.run("start", "agent", "node-1")
+    lab.parts.wait_nodes_ready(lab.inst.nodes())
+    wait_until(lambda: has_settled(lab, "node-1"), 10, "all to be settled again")
+    equal(ask_agent(lab, "node-1", "revocation/show"),
+          "idle; 0 passes, 0 connections looked at, 0 cut, 0 guards\n", "after the restart")
+    check(connection.echo("still there"), "the connection did not survive")
+    connection.close()
+    lab.patch("/api/v1/namespaces/f/pods/far", {"metadata": {"labels": {"app": "other"}}})
+    lab.expect(denied((FAR, SERVER, 80)), "a later change")
+
+
+@test
+def agent_that_dies_with_something_to_cut_cuts_it_in_its_next_life(lab):
+    """The switch has the flows of the new policy, so only the mark tells."""
+    stage(lab)
+    lab.apply(pod("f/other", "node-2", app="other"))
+    connection = Connection(lab.netns(FAR), lab.ip(SERVER), GOOD_PORT)
+    check(connection.echo("before"), "the connection does not work")
+    wait_until(lambda: has_settled(lab, "node-1"), 10, "all to be settled")
+    vswitchd = read_pid(lab.inst.processes()["vswitchd-node-1"])
+    os.kill(vswitchd, signal.SIGSTOP)
+    try:
+        lab.api.merge("/api/v1/namespaces/f/pods/far", {"metadata": {"labels": {"app": "other"}}})
+        wait_until(lambda: not has_settled(lab, "node-1"), 10, "the agent to see the change")
+        ask_agent(lab, "node-1", "revocation/show")  # Its turn is over: the flow is sent.
+        lab.run("kill", "agent", "node-1")
+    finally:
+        os.kill(vswitchd, signal.SIGCONT)
+    wait_until(lambda: not connects(lab, FAR), 10, "the switch to take what the dead agent sent")
+    check(connection.echo("the dead agent cut nothing"), "it cut the connection")
+    lab.run("start", "agent", "node-1")
+    lab.parts.wait_nodes_ready(lab.inst.nodes())
+    lab.api.sync()
+    wait_until(lambda: ", 0 cut" not in ask_agent(lab, "node-1", "revocation/show"),
+               10, "the next life to cut the connection")
+    check(not connection.echo("after", timeout=2), "the connection goes on")
+    connection.close()
 
 
 @test

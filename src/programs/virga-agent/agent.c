@@ -319,13 +319,16 @@ create_flows(struct agent *agent, const struct agent_options *opt)
     free(target);
     create_packets(agent, opt);
     agent->collector = collector_create(agent->store, agent->sw, COLLECTOR_INTERVAL_MS);
-    agent->revoke_edge = revoke_edge_create(agent->sw, opt->ovs_rundir);
+    char *settled = xasprintf("%s/settled", opt->rundir);
+    agent->revoke_edge = revoke_edge_create(agent->sw, opt->ovs_rundir, settled);
+    free(settled);
     agent->revoke = revoke_create(&(struct revoke_options){
         .node = agent->node,
         .datapath_type = opt->datapath,
         .flows = lower_flows(agent->lower),
         .learned = lower_learned(agent->lower),
         .closed = lower_closed(agent->lower, &agent->closed_seen),
+        .settled = revoke_edge_was_settled(agent->revoke_edge),
         .seam = revoke_edge_seam(agent->revoke_edge),
     });
 }

@@ -25,7 +25,11 @@
  * A change that comes in SETTLING joins its zones to those that are settling;
  * one that comes in DUMPING, GUARDING or HOLDING waits, so that a stream of
  * changes cannot keep a pass from its end.  When the connection to the switch
- * is lost, everything begins again, over all zones. */
+ * is lost, everything begins again, over all zones.
+ *
+ * In IDLE all is settled, and the next life may rely on that until a change takes
+ * an allow away: the mark goes before the flows of that change go out, and comes
+ * back in the next IDLE. */
 #include "programs/virga-agent/revoke.h"
 
 #include <errno.h>
@@ -81,6 +85,8 @@ struct revoke {
     long long int changed_at;       /* The first of 'scope'. */
     bool adopted;                   /* Guards that the policy may allow meanwhile. */
     bool closed_changed;            /* Since the last look. */
+    bool inherits;                  /* The last life had settled; until the first dump. */
+    bool settled;                   /* What the next life would be told. */
 
     /* The pass under way. */
     enum state state;
@@ -111,6 +117,7 @@ revoke_create(const struct revoke_options *opt)
     r->node = xstrdup(opt->node);
     r->learned = opt->learned;
     r->closed = opt->closed;
+    r->inherits = opt->settled;
     r->datapath = xasprintf("%s@ovs-%s", opt->datapath_type, opt->datapath_type);
     r->seam = opt->seam;
     r->guards = guards_create(opt->flows);
@@ -225,6 +232,26 @@ judge(struct revoke *r, const struct records *records, const char *dump, size_t 
     bool again = r->n_settles > 0 && guards_count(r->guards) > 0;
     revocation_read(rev, dump, len, again ? is_guarded : NULL, r, &r->cuts);
     forget_guarded_icmp6(r);
+}
+
+/* --- From life to life --------------------------------------------------------------- */
+
+static void
+set_settled(struct revoke *r, bool settled)
+{
+    if (r->settled != settled) {
+        r->settled = settled;
+        r->seam.set_settled(r->seam.aux, settled);
+    }
+}
+
+/* Are the wanted flows, which the switch has, those of a life that had settled?  Once. */
+static bool
+take_inheritance(struct revoke *r)
+{
+    bool inherits = r->inherits && r->was_applied && r->seam.untouched(r->seam.aux);
+    r->inherits = false;
+    return inherits;
 }
 
 /* --- States ------------------------------------------------------------------------ */
@@ -397,7 +424,13 @@ step_flows(struct revoke *r)
     if (r->seam.confirmed(r->seam.aux) < r->target) {
         return false;
     }
-    enter_dumping(r);
+    if (take_inheritance(r)) {
+        VLOG_INFO("the switch has the flows that the last agent left, and it had settled: "
+                  "no connection needs a look");
+        enter_idle(r);
+    } else {
+        enter_dumping(r);
+    }
     return true;
 }
 
@@ -545,6 +578,9 @@ revoke_look(struct revoke *r, const struct records *records, long long int now)
     if (r->closed_changed) {
         revocation_scope_add_all(r->scope);
     }
+    if (revocation_scope_any(r->scope)) {
+        set_settled(r, false);
+    }
     if (guards_count(r->guards)
         && (r->adopted || r->closed_changed || revocation_scope_may_allow(r->scope))) {
         drop_guards(r, records);
@@ -560,6 +596,8 @@ begin_again(struct revoke *r)
     r->seam.cancel(r->seam.aux);
     enter_idle(r);
     revocation_scope_add_all(r->scope);
+    r->inherits = false;
+    set_settled(r, false);
 }
 
 void
@@ -572,6 +610,9 @@ revoke_run(struct revoke *r, const struct records *records, long long int now)
     }
     r->was_applied = applied;
     for (bool first = true; step(r, records, first, now); first = false) {
+    }
+    if (applied && revoke_is_idle(r)) {
+        set_settled(r, true);
     }
 }
 

@@ -8,7 +8,11 @@
  *
  * Never blocks and does no I/O of its own.  What it is not sure of it does
  * again: after a failure, and over all zones after a start and after the
- * switch was away. */
+ * switch was away.
+ *
+ * A start is sure of one thing: if the last life had cut all that its flows deny,
+ * and those are the flows that are wanted now, there is nothing to look for.  To read
+ * the connections would stop a userspace datapath for some microseconds for each. */
 #ifndef VIRGA_REVOKE_H
 #define VIRGA_REVOKE_H 1
 
@@ -32,6 +36,10 @@ struct revoke_seam {
     uint64_t (*epoch)(void *aux);
     uint64_t (*confirmed)(void *aux);
     void (*flush)(void *aux, const struct conntrack_entry *);
+    /* Has this life changed no flow so far? */
+    bool (*untouched)(void *aux);
+    /* What the next life is told as revoke_options.settled, whenever this one ends. */
+    void (*set_settled)(void *aux, bool settled);
     /* Of ovs-vswitchd (node/vswitchd_ctl.h). */
     void (*send)(void *aux, const char *command, const char *const args[]);
     void (*cancel)(void *aux);
@@ -46,6 +54,7 @@ struct revoke_options {
     const struct learned *learned;
     /* Rules that the flows have as rule_close() leaves them; NULL: none. */
     const struct number_set *closed;
+    bool settled; /* The last life had cut all that its flows deny. */
     struct revoke_seam seam;
 };
 

@@ -1,6 +1,9 @@
 #include "programs/virga-agent/revoke_edge.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "node/conntrack_text.h"
 #include "node/vswitchd_ctl.h"
@@ -9,21 +12,57 @@
 #include "openvswitch/ofp-ct.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
 
+VLOG_DEFINE_THIS_MODULE(revoke_edge);
+
 struct revoke_edge {
     struct ofswitch *sw;
+    char *settled_file;
+    bool was_settled;
     struct vswitchd_ctl *ctl;
     struct revoke *revoke;                      /* Who gets the guards. */
     enum { TO_ASK, ASKED, READY } guards_state; /* Of an earlier life. */
 };
 
+/* --- The mark ------------------------------------------------------------------------ */
+
+/* True if there was one; a mark that cannot be taken away is none. */
+static bool
+remove_mark(const char *file)
+{
+    if (!unlink(file)) {
+        return true;
+    }
+    if (errno != ENOENT) {
+        VLOG_ERR("%s: cannot remove: %s; remove it before an agent starts again", file,
+                 ovs_strerror(errno));
+    }
+    return false;
+}
+
+/* Without it the next life looks at all connections. */
+static void
+make_mark(const char *file)
+{
+    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
+        VLOG_WARN_RL(&rl, "%s: cannot create: %s", file, ovs_strerror(errno));
+    } else {
+        close(fd);
+    }
+}
+
 struct revoke_edge *
-revoke_edge_create(struct ofswitch *sw, const char *ovs_rundir)
+revoke_edge_create(struct ofswitch *sw, const char *ovs_rundir, const char *settled)
 {
     struct revoke_edge *edge = xzalloc(sizeof *edge);
     edge->sw = sw;
+    edge->settled_file = xstrdup(settled);
+    edge->was_settled = remove_mark(settled);
     edge->ctl = vswitchd_ctl_create(ovs_rundir);
     return edge;
 }
@@ -33,6 +72,7 @@ revoke_edge_destroy(struct revoke_edge *edge)
 {
     if (edge) {
         vswitchd_ctl_destroy(edge->ctl);
+        free(edge->settled_file);
         free(edge);
     }
 }
@@ -75,6 +115,23 @@ edge_flush(void *edge, const struct conntrack_entry *entry)
     ofswitch_flush_connection(((struct revoke_edge *) edge)->sw, &match, entry->zone);
 }
 
+static bool
+edge_untouched(void *edge)
+{
+    return !ofswitch_n_flow_mods(((struct revoke_edge *) edge)->sw);
+}
+
+static void
+edge_set_settled(void *edge_, bool settled)
+{
+    const struct revoke_edge *edge = edge_;
+    if (settled) {
+        make_mark(edge->settled_file);
+    } else {
+        remove_mark(edge->settled_file);
+    }
+}
+
 static void
 edge_send(void *edge, const char *command, const char *const args[])
 {
@@ -102,10 +159,18 @@ revoke_edge_seam(struct revoke_edge *edge)
         .epoch = edge_epoch,
         .confirmed = edge_confirmed,
         .flush = edge_flush,
+        .untouched = edge_untouched,
+        .set_settled = edge_set_settled,
         .send = edge_send,
         .cancel = edge_cancel,
         .receive = edge_receive,
     };
+}
+
+bool
+revoke_edge_was_settled(const struct revoke_edge *edge)
+{
+    return edge->was_settled;
 }
 
 static void

@@ -31,6 +31,7 @@ static uint64_t applied, epoch, confirmed;
 static struct ds story;
 static char *reply;
 static int reply_error;
+static bool untouched, settled; /* 'settled': what the next life would be told. */
 
 static uint64_t
 fake_applied(void *aux)
@@ -54,6 +55,19 @@ static void
 fake_flush(void *aux, const struct conntrack_entry *entry)
 {
     ds_put_format(&story, "flush %u:%u;", entry->orig.src_port, entry->orig.dst_port);
+}
+
+static bool
+fake_untouched(void *aux)
+{
+    return untouched;
+}
+
+static void
+fake_set_settled(void *aux, bool is)
+{
+    assert_true(is != settled);
+    settled = is;
 }
 
 static void
@@ -98,6 +112,32 @@ put(const char *line)
     "rule " ID " ingress tier=networkpolicy priority=0 action=allow vni=4096 subject=1 peers=any" \
     " ports=tcp:" PORT " policy=NetworkPolicy/a/p index=0\n"
 
+static void
+new_life(bool after_settled)
+{
+    struct revoke_options opt = {
+        .node = "here",
+        .datapath_type = "netdev",
+        .flows = flows,
+        .closed = &closed,
+        .settled = after_settled,
+        .seam = { .applied = fake_applied,
+                  .epoch = fake_epoch,
+                  .confirmed = fake_confirmed,
+                  .flush = fake_flush,
+                  .untouched = fake_untouched,
+                  .set_settled = fake_set_settled,
+                  .send = fake_send,
+                  .cancel = fake_cancel,
+                  .receive = fake_receive },
+    };
+
+    revoke_destroy(revoke);
+    revoke = revoke_create(&opt);
+    settled = false;
+    untouched = true;
+}
+
 static int
 setup(void **state)
 {
@@ -113,20 +153,8 @@ setup(void **state)
         " ports=any policy=NetworkPolicy/a/p index=-1\n" ALLOW("2", "80") ALLOW("3", "90"));
     flows = flow_table_create();
     number_set_init(&closed);
-    struct revoke_options opt = {
-        .node = "here",
-        .datapath_type = "netdev",
-        .flows = flows,
-        .closed = &closed,
-        .seam = { .applied = fake_applied,
-                  .epoch = fake_epoch,
-                  .confirmed = fake_confirmed,
-                  .flush = fake_flush,
-                  .send = fake_send,
-                  .cancel = fake_cancel,
-                  .receive = fake_receive },
-    };
-    revoke = revoke_create(&opt);
+    revoke = NULL;
+    new_life(false);
     ds_init(&story);
     applied = epoch = confirmed = 1;
     now = 1000;
@@ -446,6 +474,114 @@ test_change_meanwhile(void **state)
     assert_n_guards(1);
 }
 
+/* The mark is away from before the flows of a change are sent until all is cut. */
+static void
+test_settled_mark(void **state)
+{
+    assert_false(settled);
+    begin();
+    assert_true(settled);
+    records_remove(records, RECORD_RULE, 2);
+    epoch++;
+    look();
+    assert_false(settled);
+    run();
+    confirmed = epoch;
+    run();
+    answer("");
+    answer("");
+    assert_false(settled);
+    settle();
+    answer("");
+    assert_false(settled);
+    answer("");
+    assert_true(revoke_is_idle(revoke));
+    assert_true(settled);
+
+    /* What only allows takes nothing away. */
+    put(ALLOW("7", "70"));
+    look();
+    assert_true(settled);
+
+    /* Nothing is known of what happens while the switch is away. */
+    applied = 0;
+    run();
+    assert_false(settled);
+    applied = 1;
+    answer("");
+    settle();
+    answer("");
+    assert_true(settled);
+}
+
+/* Nobody looks at the connections if the last life had settled and the flows are its. */
+static void
+test_inherited(void **state)
+{
+    new_life(true);
+    epoch = 2;
+    look();
+    run();
+    assert_story("");
+    assert_false(settled); /* Before the switch has been read. */
+    confirmed = epoch;
+    run();
+    assert_story("");
+    assert_true(revoke_is_idle(revoke));
+    assert_true(settled);
+
+    take_away();
+    assert_false(settled);
+    confirmed = epoch;
+    run();
+    assert_story(DUMP(" zone=1"));
+}
+
+static void
+test_not_inherited(void **state)
+{
+    /* The policy is another one now. */
+    new_life(true);
+    untouched = false;
+    begin();
+
+    /* The switch was away before it was read. */
+    new_life(true);
+    epoch++;
+    look();
+    run();
+    applied = 0;
+    run();
+    applied = 1;
+    confirmed = epoch;
+    run();
+    assert_story(DUMP(""));
+
+    /* It has not said that it has the flows. */
+    new_life(true);
+    applied = 0;
+    look();
+    run();
+    assert_story(DUMP(""));
+    assert_false(settled);
+}
+
+/* Once: what was settled then says nothing of a later pass. */
+static void
+test_inherited_once(void **state)
+{
+    new_life(true);
+    look();
+    run();
+    assert_story("");
+    assert_true(settled);
+    applied = 0;
+    run();
+    applied = 1;
+    run();
+    assert_story(DUMP(""));
+}
+
 static void
 test_no_rounds_of_revalidation(void **state)
 {
@@ -479,6 +615,10 @@ main(void)
         TEST(test_lost_switch_begins_again_over_all),
         TEST(test_change_meanwhile),
         TEST(test_no_rounds_of_revalidation),
+        TEST(test_settled_mark),
+        TEST(test_inherited),
+        TEST(test_not_inherited),
+        TEST(test_inherited_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
