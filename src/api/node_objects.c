@@ -25,6 +25,9 @@ struct agent {
     long long moved_at; /* When we saw it move; LLONG_MIN / 2 if never. */
     bool ready;         /* Alive and it says so. */
     bool seen;          /* In this round. */
+    bool had_object;    /* A Node was there, or we made one. */
+    bool deleted;       /* Somebody deleted it, and the agent is silent. */
+    bool told;          /* 'forget' was called. */
     struct in6_addr vtep;
     struct in6_addr *addresses;
     size_t n_addresses;
@@ -205,7 +208,14 @@ node_objects_see(struct node_objects *nodes, const struct store_node_status *sta
     agent->ready = alive && status->ready;
     agent->seen = true;
 
-    if (!object_store_get(nodes->objects, nodes->kind, NULL, status->name)) {
+    bool has_object = object_store_get(nodes->objects, nodes->kind, NULL, status->name) != NULL;
+    agent->deleted = !has_object && agent->had_object && !alive;
+    if (agent->deleted) {
+        return moved;
+    }
+    agent->told = false;
+    agent->had_object = true;
+    if (!has_object) {
         create_object(nodes, status->name);
     }
     set_addresses(nodes, status);
@@ -221,7 +231,8 @@ node_objects_see(struct node_objects *nodes, const struct store_node_status *sta
 }
 
 void
-node_objects_end(struct node_objects *nodes, void (*gone)(const char *name, void *aux), void *aux)
+node_objects_end(struct node_objects *nodes, node_objects_cb *gone, node_objects_cb *forget,
+                 void *aux)
 {
     struct shash_node *node;
     SHASH_FOR_EACH_SAFE (node, &nodes->agents) {
@@ -231,6 +242,9 @@ node_objects_end(struct node_objects *nodes, void (*gone)(const char *name, void
             gone(node->name, aux);
             agent_destroy(agent);
             shash_delete(&nodes->agents, node);
+        } else if (agent->deleted && !agent->told) {
+            agent->told = true;
+            forget(node->name, aux);
         }
     }
 }

@@ -3,7 +3,11 @@
  * An agent whose heartbeat has moved within the last 15 s, by this machine's
  * clock, and that says so is Ready; two clocks are compared only for agents
  * that were there when the controller came.  Users may add labels to a Node;
- * what the agent says goes to its status. */
+ * what the agent says goes to its status.
+ *
+ * A Node that somebody deletes comes back as long as its agent is alive, as a kubelet
+ * registers again.  If the agent is silent the node is gone for good, and so is what
+ * the database has of it. */
 #ifndef VIRGA_NODE_OBJECTS_H
 #define VIRGA_NODE_OBJECTS_H 1
 
@@ -20,10 +24,13 @@ void node_objects_destroy(struct node_objects *);
 
 /* One round: begin, see each agent's status, end.  'now' is monotonic, 'wall'
  * since 1970, both in ms.  see() returns true if the node is new or its
- * addresses have changed; end() calls 'gone' for each that was not seen. */
+ * addresses have changed; end() calls 'gone' for each that was not seen, and 'forget', once,
+ * for each that is gone for good but was seen. */
 void node_objects_begin(struct node_objects *, long long now, long long wall);
 bool node_objects_see(struct node_objects *, const struct store_node_status *);
-void node_objects_end(struct node_objects *, void (*gone)(const char *name, void *aux), void *aux);
+typedef void node_objects_cb(const char *name, void *aux);
+void node_objects_end(struct node_objects *, node_objects_cb *gone, node_objects_cb *forget,
+                      void *aux);
 
 /* When a heartbeat becomes too old, so that another round is due; LLONG_MAX
  * if none will. */

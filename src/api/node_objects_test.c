@@ -18,7 +18,7 @@ struct fixture {
     struct object_store *objects;
     struct node_objects *nodes;
     const struct resource_kind *kind;
-    char gone[64];
+    char gone[64], forgotten[64];
 };
 
 static int
@@ -49,6 +49,14 @@ note_gone(const char *name, void *f_)
     ovs_strlcpy(f->gone, name, sizeof f->gone);
 }
 
+static void
+note_forgotten(const char *name, void *f_)
+{
+    struct fixture *f = f_;
+    assert_string_equal(f->forgotten, ""); /* Once. */
+    ovs_strlcpy(f->forgotten, name, sizeof f->forgotten);
+}
+
 /* One round at 'now' in which the agent says this; returns what see() does. */
 static bool
 see(struct fixture *f, long long now, int64_t heartbeat, bool ready, const char *address)
@@ -66,7 +74,7 @@ see(struct fixture *f, long long now, int64_t heartbeat, bool ready, const char 
     status.addresses = &status.vtep;
     node_objects_begin(f->nodes, now, WALL + now);
     bool moved = node_objects_see(f->nodes, &status);
-    node_objects_end(f->nodes, note_gone, f);
+    node_objects_end(f->nodes, note_gone, note_forgotten, f);
     return moved;
 }
 
@@ -158,7 +166,7 @@ test_gone_and_back(void **state)
     see(f, 0, WALL, true, "172.30.0.1");
     assert_string_equal(f->gone, "");
     node_objects_begin(f->nodes, 10, WALL + 10);
-    node_objects_end(f->nodes, note_gone, f);
+    node_objects_end(f->nodes, note_gone, note_forgotten, f);
     assert_string_equal(f->gone, "n");
     assert_ready(f, "False", "AgentGone");
     assert_true(see(f, 20, WALL + 20, true, "172.30.0.1"));
@@ -172,6 +180,54 @@ test_gone_and_back(void **state)
     assert_string_equal(address(f), "172.30.0.1");
 }
 
+static void
+delete_object(struct fixture *f)
+{
+    json_t *last;
+    assert_int_equal(object_store_delete(f->objects, f->kind, NULL, "n", NULL, &last), OBJECT_OK);
+    json_decref(last);
+}
+
+static bool
+has_object(struct fixture *f)
+{
+    return object_store_get(f->objects, f->kind, NULL, "n") != NULL;
+}
+
+static void
+test_deleted_while_silent(void **state)
+{
+    struct fixture *f = *state;
+    see(f, 0, WALL, true, "172.30.0.1");
+    see(f, 15000, WALL, true, "172.30.0.1");
+    assert_string_equal(f->forgotten, "");
+    delete_object(f);
+    see(f, 15001, WALL, true, "172.30.0.1");
+    assert_string_equal(f->forgotten, "n");
+    assert_false(has_object(f));
+    see(f, 15002, WALL, true, "172.30.0.1"); /* The rows are still there. */
+    assert_false(has_object(f));
+    assert_false(node_objects_is_ready(f->nodes, "n"));
+
+    /* It is alive after all. */
+    see(f, 15003, WALL + 15003, true, "172.30.0.1");
+    assert_ready(f, "True", "AgentReady");
+    f->forgotten[0] = '\0';
+    delete_object(f);
+    see(f, 40000, WALL + 15003, true, "172.30.0.1");
+    assert_string_equal(f->forgotten, "n");
+}
+
+/* An agent with a wrong clock has just come: nobody deleted its Node. */
+static void
+test_new_and_silent(void **state)
+{
+    struct fixture *f = *state;
+    see(f, 0, WALL - 60000, true, "172.30.0.1");
+    assert_true(has_object(f));
+    assert_string_equal(f->forgotten, "");
+}
+
 #define with_fixture(TEST) cmocka_unit_test_setup_teardown(TEST, setup, teardown)
 
 int
@@ -183,6 +239,8 @@ main(void)
         with_fixture(test_quiet_rounds_write_nothing),
         with_fixture(test_addresses),
         with_fixture(test_gone_and_back),
+        with_fixture(test_deleted_while_silent),
+        with_fixture(test_new_and_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

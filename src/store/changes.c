@@ -13,6 +13,7 @@ changes_init(struct changes *c)
     hmap_init(&c->records);
     hmap_init(&c->objects);
     hmap_init(&c->counters);
+    sset_init(&c->gone_nodes);
 }
 
 static void
@@ -41,6 +42,7 @@ clear_maps(struct changes *c)
     HMAP_FOR_EACH_POP (counter, hmap_node, &c->counters) {
         free(counter);
     }
+    sset_clear(&c->gone_nodes);
 }
 
 void
@@ -59,6 +61,7 @@ changes_uninit(struct changes *c)
     hmap_destroy(&c->records);
     hmap_destroy(&c->objects);
     hmap_destroy(&c->counters);
+    sset_destroy(&c->gone_nodes);
 }
 
 void
@@ -67,6 +70,7 @@ changes_swap(struct changes *a, struct changes *b)
     hmap_swap(&a->records, &b->records);
     hmap_swap(&a->objects, &b->objects);
     hmap_swap(&a->counters, &b->counters);
+    sset_swap(&a->gone_nodes, &b->gone_nodes);
 
     struct changes c = *a;
     a->compile_counters = b->compile_counters;
@@ -190,6 +194,15 @@ changes_put_counter(struct changes *c, const struct counter *counter)
     hmap_insert(&c->counters, &change->hmap_node, hash);
 }
 
+/* --- Nodes ------------------------------------------------------------ */
+
+void
+changes_forget_node(struct changes *c, const char *name)
+{
+    sset_add(&c->gone_nodes, name);
+    c->touched = true;
+}
+
 /* --- Merge ------------------------------------------------------------ */
 
 void
@@ -207,6 +220,10 @@ changes_merge(struct changes *older, struct changes *newer)
     struct counter_change *counter;
     HMAP_FOR_EACH (counter, hmap_node, &newer->counters) {
         changes_put_counter(older, &counter->counter);
+    }
+    const char *name;
+    SSET_FOR_EACH (name, &newer->gone_nodes) {
+        changes_forget_node(older, name);
     }
     if (newer->compile_counters) {
         changes_set_compile_counters(older, newer->compile_counters);

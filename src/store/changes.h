@@ -7,6 +7,7 @@
 #define VIRGA_STORE_CHANGES_H 1
 
 #include "base/records.h"
+#include "sset.h"
 #include "store/store.h"
 
 struct record_change {
@@ -30,6 +31,7 @@ struct changes {
     struct hmap records;       /* struct record_change */
     struct hmap objects;       /* struct object_change */
     struct hmap counters;      /* struct counter_change */
+    struct sset gone_nodes;    /* Names of nodes whose rows are deleted. */
     char *compile_counters;    /* NULL: unchanged. */
     uint64_t resource_version; /* 0: unchanged. */
     uint64_t stats_request;    /* 0: unchanged. */
@@ -48,6 +50,7 @@ void changes_merge(struct changes *older, struct changes *newer);
 void changes_put_record(struct changes *, enum record_kind, uint32_t key,
                         struct record *record_take);
 void changes_put_object(struct changes *, const struct store_object *);
+void changes_forget_node(struct changes *, const char *name);
 void changes_put_counter(struct changes *, const struct counter *);
 void changes_set_compile_counters(struct changes *, const char *);
 

@@ -259,6 +259,14 @@ store_request_stats(struct store *s)
 }
 
 void
+store_forget_node(struct store *s, const char *name)
+{
+    if (may_put(s)) {
+        changes_forget_node(&s->next, name);
+    }
+}
+
+void
 store_put_counter(struct store *s, const struct counter *counter)
 {
     changes_put_counter(&s->next, counter);
@@ -438,6 +446,7 @@ txn_fill(struct store *s)
         bool records_changed = records_write(s, s->txn, &s->sent);
         objects_write(s, s->txn, &s->sent);
         global_write(s, s->txn, &s->sent, records_changed);
+        nodes_forget(s, &s->sent);
     }
 }
 

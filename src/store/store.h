@@ -102,6 +102,10 @@ void store_each_node(struct store *, store_node_cb *, void *aux);
  * A newer heartbeat alone is written once a second at most. */
 void store_set_node_status(struct store *, const struct store_node_status *);
 
+/* Controller: deletes the rows of a node that is gone for good, its counters too.  An
+ * agent that is there after all makes its rows anew. */
+void store_forget_node(struct store *, const char *name);
+
 /* --- Counters ---------------------------------------------------------- */
 
 enum counter_kind {

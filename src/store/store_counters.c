@@ -158,3 +158,16 @@ counters_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes 
         }
     }
 }
+
+void
+counters_forget(struct store *s, const struct sset *nodes)
+{
+    const struct virgarec_counter *row, *next;
+
+    VIRGAREC_COUNTER_FOR_EACH_SAFE(row, next, s->own_idl)
+    {
+        if (sset_contains(nodes, row->node)) {
+            virgarec_counter_delete(row);
+        }
+    }
+}

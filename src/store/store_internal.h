@@ -139,11 +139,14 @@ const struct virgarec_node *node_row_find(const struct store *, const char *name
 /* Do the agent's own rows differ from what they should say? */
 bool status_differs(struct store *);
 void status_write(struct store *, struct ovsdb_idl_txn *);
+/* After what else the transaction writes of these nodes. */
+void nodes_forget(struct store *, const struct changes *);
 bool node_row_vtep(const struct virgarec_node *, struct in6_addr *);
 
 /* store_counters.c */
 void store_counters_setup(struct store *);
 void counters_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
+void counters_forget(struct store *, const struct sset *nodes);
 /* Limits what an agent is sent to the rows of its own node; nothing while
  * 'node' is NULL.  Returns whether the server does so already. */
 bool store_watch_own_rows(struct store *, const char *node);

@@ -276,3 +276,24 @@ status_write(struct store *s, struct ovsdb_idl_txn *txn)
     virgarec_node_status_set_flows(row, MIN(status->n_flows, INT64_MAX));
     virgarec_node_status_set_policy_problems(row, status->policy_problems);
 }
+
+void
+nodes_forget(struct store *s, const struct changes *changes)
+{
+    const char *name;
+
+    SSET_FOR_EACH (name, &changes->gone_nodes) {
+        const struct virgarec_node *node = node_row_find(s, name);
+        const struct virgarec_node_status *status = status_row_find(s, name);
+
+        if (node) {
+            virgarec_node_delete(node);
+        }
+        if (status) {
+            virgarec_node_status_delete(status);
+        }
+    }
+    if (!sset_is_empty(&changes->gone_nodes)) {
+        counters_forget(s, &changes->gone_nodes);
+    }
+}

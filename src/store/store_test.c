@@ -386,6 +386,50 @@ test_counters(void **state)
     lab_until(counters_are(controller, "a", "a 2:1,2,4294967295,4 0 1099511627776 1 raw 0 0 0"));
 }
 
+static bool
+has_nodes(struct store *store, size_t n)
+{
+    struct svec lines = SVEC_EMPTY_INITIALIZER;
+
+    store_each_node(store, list_node, &lines);
+    bool has = lines.n == n;
+    svec_destroy(&lines);
+    return has;
+}
+
+/* All that is of the node goes, and nothing else; who is there after all comes back. */
+static void
+test_forgotten_node(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *a = lab_open("db", STORE_AGENT), *b = lab_open("db", STORE_AGENT);
+    struct in6_addr address_a, address_b;
+    struct store_node_status node_a = node_status("a", "172.30.0.1", &address_a);
+    struct store_node_status node_b = node_status("b", "172.30.0.2", &address_b);
+    struct counter counter = { .kind = COUNTER_RULE, .a = 9, .hits = 1 };
+
+    lab_until(store_is_leader(controller));
+    store_set_node_status(a, &node_a);
+    store_set_node_status(b, &node_b);
+    store_put_counter(a, &counter);
+    store_put_counter(b, &counter);
+    lab_until(has_nodes(controller, 2)
+              && counters_are(controller, NULL,
+                              "a 0:9,0,0,0 1 0 0 raw 0 0 0\n"
+                              "b 0:9,0,0,0 1 0 0 raw 0 0 0"));
+    lab_close(a);
+    store_forget_node(controller, "a");
+    store_forget_node(controller, "never-there");
+    lab_commit(controller);
+    lab_until(has_nodes(controller, 1));
+    assert_true(counters_are(controller, NULL, "b 0:9,0,0,0 1 0 0 raw 0 0 0"));
+
+    store_forget_node(controller, "b");
+    lab_commit(controller);
+    lab_until(has_nodes(controller, 1)); /* Its agent is alive. */
+    assert_true(counters_are(controller, NULL, ""));
+}
+
 static void
 test_stats_requests(void **state)
 {
@@ -413,6 +457,7 @@ main(void)
         TEST(test_nodes),
         TEST(test_equal_status_is_not_written),
         TEST(test_counters),
+        TEST(test_forgotten_node),
         TEST(test_stats_requests),
     };
 

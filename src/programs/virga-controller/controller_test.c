@@ -438,7 +438,8 @@ test_conditions(void **state)
 /* --- Nodes --------------------------------------------------------------------------- */
 
 static void
-say_node(struct store *agent, bool ready, uint64_t applied, uint64_t stats_applied)
+say_node_at(struct store *agent, bool ready, uint64_t applied, uint64_t stats_applied,
+            int64_t heartbeat)
 {
     static char name[] = "node-1", fine[] = "", trouble[] = "no switch";
     struct store_node_status status = {
@@ -446,7 +447,7 @@ say_node(struct store *agent, bool ready, uint64_t applied, uint64_t stats_appli
         .n_addresses = 1,
         .applied = applied,
         .stats_applied = stats_applied,
-        .heartbeat_ms = time_wall_msec(),
+        .heartbeat_ms = heartbeat,
         .ready = ready,
         .message = ready ? fine : trouble,
     };
@@ -454,6 +455,12 @@ say_node(struct store *agent, bool ready, uint64_t applied, uint64_t stats_appli
     assert_null(error);
     status.addresses = &status.vtep;
     store_set_node_status(agent, &status);
+}
+
+static void
+say_node(struct store *agent, bool ready, uint64_t applied, uint64_t stats_applied)
+{
+    say_node_at(agent, ready, applied, stats_applied, time_wall_msec());
 }
 
 static bool
@@ -501,6 +508,45 @@ test_nodes(void **state)
                                      0);
     assert_string_equal(json_string_value(json_object_get(address, "address")), "172.30.0.1");
     json_decref(node);
+}
+
+static bool
+node_is_unknown(struct controller *c)
+{
+    char *records = ask(c, "GET /virga/v1/records", NULL, 200);
+    bool unknown = !strstr(records, "name=node-1 vtep") && !strstr(records, "node=1 ");
+    free(records);
+    return unknown;
+}
+
+/* Who deletes the Node of a silent agent has the node forgotten. */
+static void
+test_deleted_node(void **state)
+{
+    struct controller *c = controller_start();
+    until(engine_is_leading(c->engine));
+    create_shop(c);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    say_node_at(agent, true, 0, 0, time_wall_msec() - 60000);
+    until(node_is(c, "Ready=False HeartbeatLost "));
+    assert_false(node_is_unknown(c));
+    lab_close(agent);
+    expect(c, "DELETE /api/v1/nodes/node-1", NULL, 200);
+    until(node_is_unknown(c));
+    expect(c, "GET /api/v1/nodes/node-1", NULL, 404);
+
+    /* It comes back, as a node with another number. */
+    agent = lab_open("db", STORE_AGENT);
+    say_node(agent, true, 0, 0);
+    until(node_is(c, "Ready=True AgentReady "));
+    char *records = ask(c, "GET /virga/v1/records", NULL, 200);
+    assert_non_null(strstr(records, "node 2 name=node-1 vtep=172.30.0.1"));
+    free(records);
+
+    /* A living one is there again at once. */
+    expect(c, "DELETE /api/v1/nodes/node-1", NULL, 200);
+    say_node_at(agent, true, 0, 0, time_wall_msec() + 2000);
+    until(node_is(c, "Ready=True AgentReady "));
 }
 
 /* "sync" returns when the ready nodes have what was written before it. */
@@ -617,6 +663,7 @@ main(void)
         standalone(test_two_controllers),
         standalone(test_conditions),
         standalone(test_nodes),
+        standalone(test_deleted_node),
         standalone(test_why),
         standalone(test_sync),
         standalone(test_stats),

@@ -351,6 +351,15 @@ node_gone(const char *name, void *engine_)
     engine->dirty = true;
 }
 
+static void
+forget_node(const char *name, void *engine_)
+{
+    struct engine *engine = engine_;
+    VLOG_INFO("node %s is forgotten: its object was deleted, and its agent is silent", name);
+    store_forget_node(engine->store, name);
+    engine->ticket = store_ticket(engine->store);
+}
+
 /* Whatever is written to the database leads here, so with many nodes one look
  * at all of them waits until it costs a small share of the time. */
 static void
@@ -370,7 +379,7 @@ run_nodes(struct engine *engine, long long now)
     node_problems_begin(engine->problems);
     policy_status_begin(engine->policies, now, time_wall_msec());
     store_each_node(engine->store, see_node, engine);
-    node_objects_end(engine->nodes, node_gone, engine);
+    node_objects_end(engine->nodes, node_gone, forget_node, engine);
     engine->dirty |= node_problems_end(engine->problems);
     policy_status_end(engine->policies);
     engine->nodes_at = now + NODES_SHARE * (time_usec() - began_us) / 1000;
