@@ -112,7 +112,8 @@ def a_watcher_that_does_not_read_costs_little(lab):
     for k in range(150):  # Of 50 kB each: 150 MB for 20 watchers, if all were kept.
         lab.api.merge(f"{PODS.format('stress')}/fat",
                       {"metadata": {"annotations": {"fat": str(k % 10) * 50000}}})
-    check_growth(lab, before, 100)
+    # 64 MB for all watchers are kept, and the changes themselves: 100 MB seen, 180 without a bound.
+    check_growth(lab, before, 130)
     lab.api.get("/api/v1/pods")
     for s in lazy:
         s.close()
