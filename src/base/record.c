@@ -1,5 +1,5 @@
 /* One record: create, copy, compare, free.  The set is in records.c, the text
- * in records_text.c. */
+ * in records_format.c and records_text.c. */
 #include "base/records.h"
 
 #include <stdlib.h>

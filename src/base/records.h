@@ -264,9 +264,13 @@ bool record_equal(const struct record *, const struct record *);
 
 /* Text: one line without the newline; records_format_all() prints kinds in
  * enum order, each sorted by key.  records_parse() reads what they print,
- * also with '#' comments; returns NULL or a malloc'd message with the line. */
+ * also with '#' comments; returns NULL or a malloc'd message with the line.
+ * record_parse() reads one line, which it spoils; NULL or a malloc'd message.
+ * record_kind_names are the first words of lines. */
+extern const char *const record_kind_names[N_RECORD_KINDS];
 void record_format(const struct record *, struct ds *);
 void records_format_all(const struct records *, struct ds *);
+char *record_parse(char *line, struct record **) __attribute__((warn_unused_result));
 char *records_parse(const char *text, struct records *) __attribute__((warn_unused_result));
 
 #endif
