@@ -82,7 +82,7 @@ ALL_ARCHIVES := $(patsubst %,$B/lib/%.a,$(call reverse,$(ROOMS)))
 OVS := .build/ovs
 OVS_ARCHIVE := $(OVS)/lib/libopenvswitch.a
 
-PKGS := jansson libevent_core libevent_extra libcurl yaml-0.1 libssl libcrypto libcap-ng
+PKGS := jansson libevent_core libevent_extra libcurl yaml-0.1 libssl libcrypto libcap-ng zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(filter-out libevent_%,$(PKGS)) 2>/dev/null) \
 	-levent_core -levent_extra

@@ -1,10 +1,7 @@
 /* Endpoints in buckets: rows of Endpoint_Bucket to records and back.
  *
- * There is a bucket for each remainder of an endpoint's id.  ovsdb-server composes
- * what a new session is sent row by row and column by column, for each session anew,
- * and endpoints are most of it: a few thousand rows of text cost it a thirtieth of
- * what a hundred thousand rows of columns do.  An update carries a whole bucket, so
- * there are many of them (docs/scaling.md).
+ * There is a bucket for each remainder of an endpoint's id, so that the most numerous of
+ * all records are a few thousand rows.
  *
  * A bucket, or a line in it, that cannot be read takes nothing away: what was read
  * of it before stays. */
@@ -95,20 +92,17 @@ bucket_row(const struct ovsdb_idl_row *row)
 
 /* --- Reading ---------------------------------------------------------------- */
 
-void
-endpoint_keys_clear(struct endpoint_keys *keys)
-{
-    for (size_t i = 0; i < ENDPOINT_BUCKETS; i++) {
-        free(keys->of[i].a);
-        keys->of[i] = (struct bucket_keys){ .n = 0 };
-    }
-}
+/* What the reader had of a bucket. */
+struct bucket_keys {
+    uint32_t *a;
+    size_t n;
+};
 
 static bool
-has_key(const uint32_t *keys, size_t n, uint32_t key)
+contents_have(const struct contents *c, uint32_t key)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (keys[i] == key) {
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->a[i]->r.key == key) {
             return true;
         }
     }
@@ -124,89 +118,60 @@ add_key(struct bucket_keys *keys, uint32_t key)
 
 /* Makes 'records' have of the bucket what the row says, and no more of 'before'. */
 static void
-take_contents(struct contents *c, struct bucket_keys *keys, struct records *records)
+take_contents(struct store *s, struct contents *c, const struct bucket_keys *before,
+              struct records *records)
 {
-    struct bucket_keys before = *keys;
-
-    *keys = (struct bucket_keys){ .n = 0 };
-    for (size_t i = 0; i < c->n; i++) {
-        add_key(keys, c->a[i]->r.key);
-    }
-    size_t n_read = keys->n;
-    for (size_t i = 0; i < before.n; i++) {
-        if (has_key(keys->a, n_read, before.a[i])) {
+    for (size_t i = 0; i < before->n; i++) {
+        if (contents_have(c, before->a[i])) {
             continue;
         }
-        if (c->bad) {
-            add_key(keys, before.a[i]);
+        if (c->bad && !s->tidy) {
+            s->n_kept++;
         } else {
-            records_remove(records, RECORD_ENDPOINT, before.a[i]);
+            records_remove(records, RECORD_ENDPOINT, before->a[i]);
         }
     }
     for (size_t i = 0; i < c->n; i++) {
         records_put(records, &c->a[i]->r);
         c->a[i] = NULL;
     }
-    free(before.a);
 }
 
-/* 'row' may be NULL.  A number out of range is what the schema forbids the server. */
-static void
-read_bucket(struct store *s, uint32_t bucket, const struct ovsdb_idl_row *row,
-            struct records *records)
+static const struct ovsdb_idl_row **
+rows_by_bucket(struct store *s)
 {
-    struct contents c;
-
-    if (bucket >= ENDPOINT_BUCKETS) {
-        return;
-    }
-    contents_read(&c, bucket, bucket_row(row));
-    take_contents(&c, &s->endpoint_keys.of[bucket], records);
-    contents_uninit(&c);
-}
-
-void
-endpoints_read_changed(struct store *s, struct records *records)
-{
-    const struct ovsdb_idl_row *row;
-    const struct number *gone;
-    struct number_set deleted;
-
-    deleted_keys(s, RECORD_ENDPOINT, &deleted);
-    NUMBER_SET_FOR_EACH(gone, &deleted)
-    {
-        read_bucket(s, gone->value, NULL, records);
-    }
-    number_set_uninit(&deleted);
-    for (row = ovsdb_idl_track_get_first(s->idl, &virgarec_table_endpoint_bucket); row;
-         row = ovsdb_idl_track_get_next(row)) {
-        if (!row_is_deleted(row)) {
-            read_bucket(s, row_key(row, RECORD_ENDPOINT), row, records);
-        }
-    }
-}
-
-/* All that 'records' have counts as read before, whoever put it there. */
-void
-endpoints_read_whole(struct store *s, struct records *records)
-{
-    endpoint_keys_clear(&s->endpoint_keys);
-    for (const struct record *r = records_first(records, RECORD_ENDPOINT); r;
-         r = records_next(records, r)) {
-        add_key(&s->endpoint_keys.of[endpoint_bucket(r->key)], r->key);
-    }
     const struct ovsdb_idl_row **rows = xcalloc(ENDPOINT_BUCKETS, sizeof *rows);
     const struct ovsdb_idl_row *row;
+
     for (row = ovsdb_idl_first_row(s->idl, &virgarec_table_endpoint_bucket); row;
          row = ovsdb_idl_next_row(row)) {
         uint32_t bucket = row_key(row, RECORD_ENDPOINT);
-        if (bucket < ENDPOINT_BUCKETS) {
+        if (bucket < ENDPOINT_BUCKETS) { /* Others the schema forbids the server. */
             rows[bucket] = row;
         }
     }
-    for (uint32_t bucket = 0; bucket < ENDPOINT_BUCKETS; bucket++) {
-        read_bucket(s, bucket, rows[bucket], records);
+    return rows;
+}
+
+void
+endpoints_read(struct store *s, struct records *records)
+{
+    struct bucket_keys *before = xcalloc(ENDPOINT_BUCKETS, sizeof *before);
+    const struct ovsdb_idl_row **rows = rows_by_bucket(s);
+
+    for (const struct record *r = records_first(records, RECORD_ENDPOINT); r;
+         r = records_next(records, r)) {
+        add_key(&before[endpoint_bucket(r->key)], r->key);
     }
+    for (uint32_t bucket = 0; bucket < ENDPOINT_BUCKETS; bucket++) {
+        struct contents c;
+
+        contents_read(&c, bucket, bucket_row(rows[bucket]));
+        take_contents(s, &c, &before[bucket], records);
+        contents_uninit(&c);
+        free(before[bucket].a);
+    }
+    free(before);
     free(rows);
 }
 
@@ -251,9 +216,22 @@ put_line(struct ds *text, const struct rec_endpoint *e)
     endpoint_text_put(e, text);
 }
 
+static void
+put_change(struct ds *text, const struct record_change *change, const struct record *before,
+           struct feed_lines *feed)
+{
+    if (change->record) {
+        put_line(text, (const struct rec_endpoint *) change->record);
+    }
+    if (change->record ? !before || !record_equal(before, change->record) : before != NULL) {
+        feed_lines_put(feed, RECORD_ENDPOINT, change->key, change->record, before);
+    }
+}
+
 /* What the bucket holds after 'n' changes, which are all of this bucket. */
 static void
-merge(const struct contents *c, const struct record_change **changes, size_t n, struct ds *text)
+merge(const struct contents *c, const struct record_change **changes, size_t n, struct ds *text,
+      struct feed_lines *feed)
 {
     size_t i = 0, j = 0;
 
@@ -263,17 +241,16 @@ merge(const struct contents *c, const struct record_change **changes, size_t n, 
             put_line(text, c->a[i++]);
             continue;
         }
-        i += i < c->n && c->a[i]->r.key == changes[j]->key;
-        if (changes[j]->record) {
-            put_line(text, (const struct rec_endpoint *) changes[j]->record);
-        }
+        bool there = i < c->n && c->a[i]->r.key == changes[j]->key;
+        put_change(text, changes[j], there ? &c->a[i]->r : NULL, feed);
+        i += there;
         j++;
     }
 }
 
 static bool
 write_bucket(struct store *s, struct ovsdb_idl_txn *txn, const struct record_change **changes,
-             size_t n)
+             size_t n, struct feed_lines *feed)
 {
     uint32_t bucket = endpoint_bucket(changes[0]->key);
     const struct virgarec_endpoint_bucket *row = bucket_row(
@@ -282,7 +259,7 @@ write_bucket(struct store *s, struct ovsdb_idl_txn *txn, const struct record_cha
     struct contents c;
 
     contents_read(&c, bucket, row);
-    merge(&c, changes, n, &text);
+    merge(&c, changes, n, &text, feed);
     contents_uninit(&c);
     bool changed = strcmp(ds_cstr(&text), row ? row->endpoints : "");
     if (changed && !text.length) {
@@ -299,7 +276,8 @@ write_bucket(struct store *s, struct ovsdb_idl_txn *txn, const struct record_cha
 }
 
 bool
-endpoints_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes *changes)
+endpoints_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes *changes,
+                struct feed_lines *feed)
 {
     size_t n, end;
     const struct record_change **a = sorted_changes(changes, &n);
@@ -309,7 +287,7 @@ endpoints_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes
         for (end = i + 1; end < n && endpoint_bucket(a[end]->key) == endpoint_bucket(a[i]->key);) {
             end++;
         }
-        changed |= write_bucket(s, txn, &a[i], end - i);
+        changed |= write_bucket(s, txn, &a[i], end - i, feed);
     }
     free(a);
     return changed;

@@ -341,7 +341,7 @@ lab_put(struct store *store, struct records *rs, const char *text)
 static inline uint64_t
 lab_read(struct store *store, struct records *rs)
 {
-    uint64_t generation;
+    uint64_t generation = 0;
 
     store_read_records(store, rs, &generation);
     return generation;

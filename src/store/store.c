@@ -15,6 +15,10 @@
  *         ^                           │                            │
  *         └────── lock or connection lost, or the server refused ──┘
  *
+ * When a term begins, the feed keeps what it has of rows that cannot be read: a rule that
+ * denies still denies.  After the first puts of the term, which say all that follows from
+ * the objects, one more transaction takes that away ("tidy").
+ *
  * What an agent puts is absolute (its status, its counters), so it never
  * drops anything: it says it again until it is there. */
 #include "store/store_internal.h"
@@ -117,6 +121,7 @@ store_create(const char *remote, enum store_role role)
     s->idl = s->desired.idl;
     s->own_idl = s->writer->idl;
     store_records_setup(s);
+    feed_setup(s);
     store_objects_setup(s);
     store_nodes_setup(s);
     store_counters_setup(s);
@@ -144,7 +149,6 @@ store_destroy(struct store *s)
         }
         changes_uninit(&s->sent);
         changes_uninit(&s->next);
-        endpoint_keys_clear(&s->endpoint_keys);
         node_status_destroy(s->status);
         ovsdb_idl_destroy(s->second.idl);
         ovsdb_idl_destroy(s->desired.idl);
@@ -308,7 +312,7 @@ stop_leading(struct store *s, const char *why)
     if (s->leadership == FOLLOWING) {
         return;
     }
-    bool lost = s->next.touched || (s->txn && !s->txn_claims);
+    bool lost = s->next.touched || (s->txn && !s->txn_claims && !s->tidy);
     VLOG_INFO("this controller no longer leads: %s%s", why,
               lost ? "; changes under way may be lost" : "");
     s->lost += lost;
@@ -325,9 +329,13 @@ txn_succeeded(struct store *s)
     if (s->txn_claims) {
         VLOG_INFO("this controller leads now");
         s->leadership = LEADING;
+    } else if (s->tidy) {
+        s->tidy = false;
     } else {
         s->committed = s->sent_ticket;
         changes_clear(&s->sent);
+        s->tidy = s->n_kept > 0;
+        s->n_kept = 0;
     }
     s->retry_at = 0;
 }
@@ -338,6 +346,9 @@ txn_again(struct store *s, int delay_ms)
     s->retry_at = time_msec() + delay_ms;
     if (s->txn_claims) {
         s->leadership = FOLLOWING;
+        return;
+    }
+    if (s->tidy) {
         return;
     }
     changes_merge(&s->sent, &s->next);
@@ -424,7 +435,7 @@ has_work(struct store *s)
         return agent_has_work(s);
     }
     return (s->leadership == FOLLOWING ? has_lock(s)
-            : s->leadership == LEADING ? s->next.touched
+            : s->leadership == LEADING ? s->next.touched || s->tidy
                                        : false);
 }
 
@@ -433,7 +444,13 @@ txn_fill(struct store *s)
 {
     if (s->txn_claims) {
         s->leadership = CLAIMING;
-        global_begin_term(s, s->txn);
+        s->tidy = false;
+        s->n_kept = 0;
+        global_begin_term(s, s->txn, feed_repair(s, s->txn));
+        return;
+    }
+    if (s->tidy) {
+        global_write(s, s->txn, &s->sent, feed_repair(s, s->txn));
         return;
     }
     changes_swap(&s->sent, &s->next);

@@ -34,8 +34,13 @@ bool store_has_own_rows(const struct store *);
 
 /* The snapshot.  Agents call it whenever store_seqno() changed: puts what the
  * database has into 'records', removes what it no longer has, incrementally
- * (IDL change tracking).  *generation is that of the snapshot. */
+ * (IDL change tracking).  *generation is that of the snapshot.  Both stay as they are
+ * while store_feed_is_behind(). */
 void store_read_records(struct store *, struct records *, uint64_t *generation);
+
+/* Agent: the controller that wrote last knows nothing of the feed, which is what agents
+ * read (docs/database.md): it is of an earlier version. */
+bool store_feed_is_behind(const struct store *);
 
 /* --- Controller ------------------------------------------------------- */
 

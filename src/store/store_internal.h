@@ -7,6 +7,8 @@
  *   endpoint_buckets.c  many endpoints to one row and back
  *   endpoint_text.c  what such a row holds
  *   store_records.c  snapshots into records, records into transactions
+ *   feed.c, feed_text.c  what agents are sent instead of a row for each record
+ *   feed_rows.c      the rows of the feed
  *   store_objects.c  Object and Global rows
  *   store_nodes.c    Node and Node_Status rows
  *   store_counters.c Counter rows
@@ -14,10 +16,11 @@
 #ifndef VIRGA_STORE_INTERNAL_H
 #define VIRGA_STORE_INTERNAL_H 1
 
-#include "base/number_set.h"
 #include "base/ovs_json.h"
+#include "openvswitch/dynamic-string.h"
 #include "store/store.h"
 #include "store/changes.h"
+#include "store/feed.h"
 #include "virga-idl.h"
 
 enum leadership {
@@ -36,13 +39,15 @@ struct connection {
 /* By endpoint id; docs/scaling.md says why so many. */
 enum { ENDPOINT_BUCKETS = 8192 };
 
-/* What the reader was given of each bucket. */
-struct bucket_keys {
-    uint32_t *a;
-    size_t n;
+/* What an agent's reader was given of the feed. */
+struct feed_reader {
+    uint64_t seen[FEED_PARTS]; /* The last change. */
+    bool bad[FEED_PARTS];      /* Not all of the base could be read. */
 };
-struct endpoint_keys {
-    struct bucket_keys of[ENDPOINT_BUCKETS];
+
+/* What a transaction appends to each part. */
+struct feed_lines {
+    struct ds of[FEED_PARTS];
 };
 
 /* An agent has two connections.  One brings the desired state, which is the same
@@ -59,6 +64,8 @@ struct store {
     char *remote;
     int first_patience_ms; /* Without a snapshot, before all servers are tried again. */
     struct ovsdb_idl_index *record_index[N_RECORD_KINDS]; /* By key; Node: by id. */
+    struct ovsdb_idl_index *base_index;                   /* Feed_Base, by part. */
+    struct ovsdb_idl_index *log_index;                    /* Feed_Log, by part. */
     struct ovsdb_idl_index *node_index;                   /* By name. */
     struct ovsdb_idl_index *status_index;                 /* By name. */
     struct ovsdb_idl_index *object_index;                 /* By kind, namespace, name. */
@@ -79,7 +86,11 @@ struct store {
 
     /* Reader. */
     const struct records *reader; /* Who got the last snapshot. */
-    struct endpoint_keys endpoint_keys;
+    struct feed_reader feed;
+
+    /* Controller: rows that cannot be read, of which the feed had something. */
+    size_t n_kept;
+    bool tidy; /* Such things are to leave the feed. */
 
     /* Agent. */
     struct store_node_status *status; /* What the rows should say; or NULL. */
@@ -107,21 +118,36 @@ void row_encode_rule(const struct ovsdb_idl_row *, const struct rec_rule *);
 
 /* endpoint_buckets.c */
 uint32_t endpoint_bucket(uint32_t id);
-void endpoint_keys_clear(struct endpoint_keys *);
-void endpoints_read_changed(struct store *, struct records *);
-void endpoints_read_whole(struct store *, struct records *);
+void endpoints_read(struct store *, struct records *);
 /* Returns whether it changed anything. */
-bool endpoints_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
+bool endpoints_write(struct store *, struct ovsdb_idl_txn *, const struct changes *,
+                     struct feed_lines *);
+
+/* feed_rows.c */
+void feed_setup(struct store *);
+/* Agent: makes 'records' what the feed says, except nodes; 'whole': whatever was read
+ * before.  Only while the feed is that of the snapshot's generation. */
+void feed_read(struct store *, struct records *, bool whole);
+/* Controller. */
+void feed_lines_init(struct feed_lines *);
+void feed_lines_uninit(struct feed_lines *);
+void feed_lines_put(struct feed_lines *, enum record_kind, uint32_t key, const struct record *now,
+                    const struct record *before);
+void feed_write(struct store *, struct ovsdb_idl_txn *, struct feed_lines *);
+/* Makes the feed say what the tables of records say, and what it had of rows that cannot
+ * be read, unless the store is to tidy.  Returns whether it did not. */
+bool feed_repair(struct store *, struct ovsdb_idl_txn *);
 
 /* store_records.c */
 bool row_is_deleted(const struct ovsdb_idl_row *);
-/* The keys of rows that were deleted since the last store_read_records(), and that no
- * other row has now.  The caller uninits 'keys'. */
-void deleted_keys(struct store *, enum record_kind, struct number_set *keys);
 /* The row with the key; of endpoints that of the bucket with the number.  For the
  * controller, which alone has the indexes. */
 const struct ovsdb_idl_row *record_row_find(const struct store *, enum record_kind, uint32_t key);
-/* Both return whether they changed anything. */
+/* Makes 'records' what the tables say, but keeps what it has for a row that cannot be
+ * read (and counts that), unless the store is to tidy.  An agent has the table of nodes
+ * only. */
+void records_read_kind(struct store *, enum record_kind, struct records *);
+/* Returns whether it changed anything. */
 bool records_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
 void store_records_setup(struct store *);
 
@@ -130,7 +156,7 @@ void store_objects_setup(struct store *);
 void objects_write(struct store *, struct ovsdb_idl_txn *, const struct changes *);
 void global_write(struct store *, struct ovsdb_idl_txn *, const struct changes *,
                   bool records_changed);
-void global_begin_term(struct store *, struct ovsdb_idl_txn *);
+void global_begin_term(struct store *, struct ovsdb_idl_txn *, bool records_changed);
 
 /* store_nodes.c */
 void store_nodes_setup(struct store *);

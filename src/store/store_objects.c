@@ -13,6 +13,7 @@ store_objects_setup(struct store *s)
         /* An agent needs to know which state it has and when to count.  The
          * term is never zero, so a new copy of the row is always seen. */
         ovsdb_idl_track_add_column(s->idl, &virgarec_global_col_generation);
+        ovsdb_idl_track_add_column(s->idl, &virgarec_global_col_feed);
         ovsdb_idl_track_add_column(s->idl, &virgarec_global_col_stats_request);
         ovsdb_idl_track_add_column(s->idl, &virgarec_global_col_term);
         return;
@@ -140,12 +141,15 @@ global_row(struct store *s, struct ovsdb_idl_txn *txn)
  * has everything that earlier leaders wrote: a server grants a lock before it
  * sends the last updates, but never answers a transaction before them. */
 void
-global_begin_term(struct store *s, struct ovsdb_idl_txn *txn)
+global_begin_term(struct store *s, struct ovsdb_idl_txn *txn, bool records_changed)
 {
     const struct virgarec_global *global = virgarec_global_first(s->idl);
 
     if (global) {
+        int64_t generation = global->generation + records_changed;
         virgarec_global_set_term(global, global->term + 1);
+        virgarec_global_set_generation(global, generation);
+        virgarec_global_set_feed(global, generation);
     } else {
         global_row(s, txn);
     }
@@ -161,7 +165,9 @@ global_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes *c
     }
     const struct virgarec_global *global = global_row(s, txn);
     if (records_changed) {
-        virgarec_global_set_generation(global, global->generation + 1);
+        int64_t generation = global->generation + 1;
+        virgarec_global_set_generation(global, generation);
+        virgarec_global_set_feed(global, generation);
     }
     if (changes->compile_counters) {
         virgarec_global_set_counters(global, changes->compile_counters);

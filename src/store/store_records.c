@@ -1,13 +1,14 @@
 /* Snapshots into records, records into transactions.
  *
- * Reading is incremental: the IDL tracks the rows that changed, and only those
- * are looked at.  Two things make it look at everything.  The Global row was
- * inserted: then the IDL dropped its copy of the database and got a new one
- * (it does not say so, but every row of the new copy counts as inserted, and
- * Global is in every database that a controller ever led).  Or there is no
- * Global row at all: then there is not much else either.
+ * There is a table for each kind of record, which controllers read, whole, when a term
+ * begins.  Agents read the feed (feed_rows.c), and the table of nodes: these are few,
+ * their key may change, and they are always read whole.
  *
- * Node rows are few and their key may change; they are always read whole. */
+ * An agent reads the feed's new rows only, unless the Global row was inserted: then the
+ * IDL dropped its copy of the database and got a new one (it does not say so, but every
+ * row of the new copy counts as inserted, and Global is in every database that a
+ * controller ever led).  Or there is no Global row at all: then there is not much else
+ * either. */
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -24,15 +25,15 @@ static struct vlog_rate_limit row_rl = VLOG_RATE_LIMIT_INIT(10, 20);
 void
 store_records_setup(struct store *s)
 {
-    for (int kind = 0; kind < N_RECORD_KINDS; kind++) {
-        const struct ovsdb_idl_table_class *table = record_tables[kind];
-
-        for (size_t i = 0; s->role == STORE_AGENT && i < table->n_columns; i++) {
+    if (s->role == STORE_AGENT) {
+        const struct ovsdb_idl_table_class *table = record_tables[RECORD_NODE];
+        for (size_t i = 0; i < table->n_columns; i++) {
             ovsdb_idl_track_add_column(s->idl, &table->columns[i]);
         }
-        if (s->role == STORE_CONTROLLER) { /* Who only reads finds rows by what changed. */
-            s->record_index[kind] = ovsdb_idl_index_create1(s->idl, record_key_columns[kind]);
-        }
+        return;
+    }
+    for (int kind = 0; kind < N_RECORD_KINDS; kind++) { /* Agents search nothing. */
+        s->record_index[kind] = ovsdb_idl_index_create1(s->idl, record_key_columns[kind]);
     }
 }
 
@@ -42,32 +43,6 @@ bool
 row_is_deleted(const struct ovsdb_idl_row *row)
 {
     return ovsdb_idl_row_get_seqno(row, OVSDB_IDL_CHANGE_DELETE) > 0;
-}
-
-/* A key may come back in another row, which is among those that changed, too, for the
- * server lets no two rows have one key at a time. */
-void
-deleted_keys(struct store *s, enum record_kind kind, struct number_set *keys)
-{
-    const struct ovsdb_idl_table_class *table = record_tables[kind];
-    const struct ovsdb_idl_row *row;
-
-    number_set_init(keys);
-    for (row = ovsdb_idl_track_get_first(s->idl, table); row;
-         row = ovsdb_idl_track_get_next(row)) {
-        if (row_is_deleted(row) && !number_set_has(keys, row_key(row, kind))) {
-            number_set_add(keys, row_key(row, kind));
-        }
-    }
-    if (number_set_is_empty(keys)) {
-        return;
-    }
-    for (row = ovsdb_idl_track_get_first(s->idl, table); row;
-         row = ovsdb_idl_track_get_next(row)) {
-        if (!row_is_deleted(row)) {
-            number_set_subtract(keys, row_key(row, kind));
-        }
-    }
 }
 
 /* Returns the record of 'row', or NULL after saying why there is none. */
@@ -88,39 +63,17 @@ read_row(const struct ovsdb_idl_row *row, enum record_kind kind)
 /* For a row that cannot be read, what was read under its key before: a default
  * deny that turns bad is still a default deny. */
 static struct record *
-read_row_or_keep(const struct ovsdb_idl_row *row, enum record_kind kind,
+read_row_or_keep(struct store *s, const struct ovsdb_idl_row *row, enum record_kind kind,
                  const struct records *records)
 {
     struct record *rec = read_row(row, kind);
-    const struct record *before = rec ? NULL : records_find(records, kind, row_key(row, kind));
+    const struct record *before = NULL;
 
+    if (!rec && !s->tidy) {
+        before = records_find(records, kind, row_key(row, kind));
+        s->n_kept += before != NULL;
+    }
     return before ? record_clone(before) : rec;
-}
-
-static void
-read_changed(struct store *s, enum record_kind kind, struct records *records)
-{
-    const struct ovsdb_idl_table_class *table = record_tables[kind];
-    const struct ovsdb_idl_row *row;
-    const struct number *gone;
-    struct number_set deleted;
-
-    deleted_keys(s, kind, &deleted);
-    NUMBER_SET_FOR_EACH(gone, &deleted)
-    {
-        records_remove(records, kind, gone->value);
-    }
-    number_set_uninit(&deleted);
-    for (row = ovsdb_idl_track_get_first(s->idl, table); row;
-         row = ovsdb_idl_track_get_next(row)) {
-        if (row_is_deleted(row)) {
-            continue;
-        }
-        struct record *rec = read_row_or_keep(row, kind, records);
-        if (rec) {
-            records_put(records, rec);
-        }
-    }
 }
 
 static int
@@ -173,7 +126,7 @@ read_all_rows(struct store *s, enum record_kind kind, const struct records *reco
     *n = 0;
     for (const struct ovsdb_idl_row *row = ovsdb_idl_first_row(s->idl, record_tables[kind]); row;
          row = ovsdb_idl_next_row(row)) {
-        struct record *rec = read_row_or_keep(row, kind, records);
+        struct record *rec = read_row_or_keep(s, row, kind, records);
         if (rec) {
             if (*n >= allocated) {
                 a = x2nrealloc(a, &allocated, sizeof *a);
@@ -225,23 +178,48 @@ copy_is_new(struct store *s)
 }
 
 void
-store_read_records(struct store *s, struct records *records, uint64_t *generation)
+records_read_kind(struct store *s, enum record_kind kind, struct records *records)
 {
-    bool whole = s->role == STORE_CONTROLLER || s->reader != records || copy_is_new(s);
+    if (kind == RECORD_ENDPOINT) {
+        endpoints_read(s, records);
+    } else {
+        read_whole(s, kind, records);
+    }
+}
+
+static void
+read_as_agent(struct store *s, struct records *records)
+{
+    bool whole = s->reader != records || copy_is_new(s);
 
     s->reader = records;
-    for (int kind = 0; kind < N_RECORD_KINDS; kind++) {
-        bool any = ovsdb_idl_track_get_first(s->idl, record_tables[kind]) != NULL;
-
-        if (whole || (any && kind == RECORD_NODE)) {
-            kind == RECORD_ENDPOINT ? endpoints_read_whole(s, records)
-                                    : read_whole(s, kind, records);
-        } else if (any) {
-            kind == RECORD_ENDPOINT ? endpoints_read_changed(s, records)
-                                    : read_changed(s, kind, records);
-        }
+    if (whole || ovsdb_idl_track_get_first(s->idl, record_tables[RECORD_NODE])) {
+        read_whole(s, RECORD_NODE, records);
     }
+    feed_read(s, records, whole);
     ovsdb_idl_track_clear(s->idl);
+}
+
+bool
+store_feed_is_behind(const struct store *s)
+{
+    const struct virgarec_global *global = virgarec_global_first(s->idl);
+
+    return global && global->feed != global->generation;
+}
+
+void
+store_read_records(struct store *s, struct records *records, uint64_t *generation)
+{
+    if (s->role == STORE_CONTROLLER) {
+        for (int kind = 0; kind < N_RECORD_KINDS; kind++) {
+            records_read_kind(s, kind, records);
+        }
+    } else if (store_feed_is_behind(s)) {
+        return;
+    } else {
+        read_as_agent(s, records);
+    }
     *generation = store_generation(s);
 }
 
@@ -284,13 +262,15 @@ write_node(struct store *s, const struct record_change *change)
 }
 
 static bool
-write_record(struct store *s, struct ovsdb_idl_txn *txn, const struct record_change *change)
+write_record(struct store *s, struct ovsdb_idl_txn *txn, const struct record_change *change,
+             struct feed_lines *feed)
 {
     const struct ovsdb_idl_row *row = record_row_find(s, change->kind, change->key);
 
     if (!change->record) {
         if (row) {
             ovsdb_idl_txn_delete(row);
+            feed_lines_put(feed, change->kind, change->key, NULL, NULL);
         }
         return row != NULL;
     }
@@ -299,6 +279,7 @@ write_record(struct store *s, struct ovsdb_idl_txn *txn, const struct record_cha
     if (changed) {
         row = row ? row : ovsdb_idl_txn_insert(txn, record_tables[change->kind], NULL);
         row_encode(row, change->record, old);
+        feed_lines_put(feed, change->kind, change->key, change->record, old);
     }
     record_destroy(old);
     return changed;
@@ -308,13 +289,17 @@ bool
 records_write(struct store *s, struct ovsdb_idl_txn *txn, const struct changes *changes)
 {
     const struct record_change *change;
-    bool changed = endpoints_write(s, txn, changes);
+    struct feed_lines feed;
 
+    feed_lines_init(&feed);
+    bool changed = endpoints_write(s, txn, changes, &feed);
     HMAP_FOR_EACH (change, hmap_node, &changes->records) {
         if (change->kind != RECORD_ENDPOINT) {
             changed |= (change->kind == RECORD_NODE ? write_node(s, change)
-                                                    : write_record(s, txn, change));
+                                                    : write_record(s, txn, change, &feed));
         }
     }
+    feed_write(s, txn, &feed);
+    feed_lines_uninit(&feed);
     return changed;
 }

@@ -2,6 +2,7 @@
 import json
 import os
 import select
+import socket
 import subprocess
 import tempfile
 import threading
@@ -24,6 +25,7 @@ AGENTS = (100, 500)
 PODS, NAMESPACES = 100000, 1000
 CHANGES_PER_SECOND = 100
 PROBE, LIMIT_S = 5, 60  # Agents that show what one costs; time for a cold connect.
+HEARTBEAT_S = 5
 SEEN_S = 120  # For the last change to reach all.
 ROWS = tuple(Row(f"{key}_{n}", unit, f"{n} agents: {title}", aims if n == 500 else ())
              for n in AGENTS for key, unit, title, aims in (
@@ -73,8 +75,33 @@ def make_nodes(lab, n):
             "name": node_name(i), "vtep": ip, "addresses": ip}},
             {"op": "insert", "table": "Node_Status", "row": {
                 "name": node_name(i), "ready": True,
-                "heartbeat": int(1000 * time.time()) + 3600000}}]  # Not silent before they begin.
+                "heartbeat": int(1000 * time.time())}}]
     transact(lab, operations)
+
+
+class KeepAlive(threading.Thread):
+    """Heartbeats of all nodes.  A real agent says that it is alive while it waits for its
+    snapshot, by the other of its connections; those of fanout.c begin when they have it."""
+
+    def __init__(self, lab):
+        super().__init__(daemon=True)
+        self.ended = threading.Event()
+        self.socket = socket.socket(socket.AF_UNIX)  # For all: later the queue may be full.
+        self.socket.connect(database(lab)[5:])
+
+    def run(self):
+        while not self.ended.wait(HEARTBEAT_S):
+            update = {"op": "update", "table": "Node_Status", "where": [["name", "!=", "node-1"]],
+                      "row": {"heartbeat": int(1000 * time.time())}}
+            self.socket.sendall(json.dumps({"method": "transact", "params": ["Virga", update],
+                                            "id": 1}).encode())
+            if self.socket.recv(4096).count(b'"count"') != 1:
+                raise BenchError("heartbeats were refused")
+
+    def stop(self):
+        self.ended.set()
+        self.join()
+        self.socket.close()
 
 
 def transact(lab, operations):
@@ -126,7 +153,7 @@ class Bulk:
 
 # --- the agents ----------------------------------------------------------------------
 
-STATE_TABLES = ("Node", "Network", "Identity", "Endpoint_Bucket", "Identity_Set", "Rule")
+STATE_TABLES = ("Node", "Feed_Base", "Feed_Log")
 OWN_TABLES = ("Node_Status", "Counter")
 
 
@@ -138,7 +165,7 @@ def requests(ctx):
     def everything(name):
         return {"columns": sorted(tables[name]["columns"])}
     state = {name: [everything(name)] for name in STATE_TABLES}
-    state["Global"] = [{"columns": ["generation", "stats_request"]}]
+    state["Global"] = [{"columns": ["feed", "generation", "stats_request"]}]
     own = {name: [{**everything(name), "where": [["name" if name == "Node_Status" else "node",
                                                   "==", "@NODE@"]]}] for name in OWN_TABLES}
     return state, own
@@ -194,7 +221,7 @@ def spread_ms(n):
 
 
 def write_ms(n):
-    return n  # src/programs/virga-agent/agent.c: STATUSES_PER_S.
+    return min(max(n, n * n // 125), 5000)  # src/programs/virga-agent/agent.c: status_pause().
 
 
 # --- measuring -----------------------------------------------------------------------
@@ -295,7 +322,11 @@ def run(ctx):
     lab = start(ctx)
     nodes = ctx.size(max(AGENTS), 5)
     make_nodes(lab, nodes)
+    alive = KeepAlive(lab)
+    alive.start()
+    ctx.defer(alive.stop)
     make_cluster(ctx, lab, nodes)
     result = ctx.in_turn({"virga": lambda: measure(ctx, lab)})
+    alive.stop()
     lab.run("down")
     return result

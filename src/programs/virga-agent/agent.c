@@ -485,10 +485,17 @@ program_switch(struct agent *agent)
 static char *
 find_problem(const struct agent *agent)
 {
+    static const char behind[] = "the controller is of an earlier version and writes no feed; "
+                                 "upgrade it: flows stay as they are meanwhile";
+
     if (!agent->known) {
-        return xstrdup(store_is_ready(agent->store)
-                           ? "waiting for the controller to write the desired state"
-                           : "not connected to the Virga database");
+        return xstrdup(!store_is_ready(agent->store) ? "not connected to the Virga database"
+                       : store_feed_is_behind(agent->store)
+                           ? behind
+                           : "waiting for the controller to write the desired state");
+    }
+    if (store_feed_is_behind(agent->store)) {
+        return xstrdup(behind);
     }
     if (!agent->mtu) {
         return xstrdup("no interface of the node has the VTEP address");
