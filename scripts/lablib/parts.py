@@ -7,7 +7,7 @@ from .system import LabError, in_netns, kill_now, read_pid, run, wait_until
 
 START_SECONDS = 20
 # As in scripts/systemd/virga-ovsdb.service.in, which says why.
-DB_TUNABLES = "glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=1048576"
+DB_TUNABLES = "glibc.malloc.mxfast=0:glibc.malloc.tcache_count=65535:glibc.malloc.hugetlb=1"
 
 
 # Of the nodes: the world.
