@@ -41,9 +41,10 @@ enum {
     VXLAN_PORT = 4789,   /* RFC 7348. */
     VXLAN_OVERHEAD = 50, /* Outer IPv4, UDP, VXLAN, inner Ethernet. */
     HEARTBEAT_MS = 5000,
-    STATUSES_PER_S = 1000, /* Of all nodes together, besides heartbeats. */
-    POLLS_PER_S = 50,      /* Of all nodes together; each writes the counters that changed. */
-    END_MS = 500,          /* For the switch to answer the last word. */
+    STATUSES_PER_S = 1000,  /* Of all nodes together, besides heartbeats. */
+    STATUSES_SEEN = 125000, /* A second: the server looks at each for each agent, 1 us. */
+    POLLS_PER_S = 50,       /* Of all nodes together; each writes the counters that changed. */
+    END_MS = 500,           /* For the switch to answer the last word. */
 };
 
 struct agent {
@@ -544,7 +545,8 @@ look_at_node(struct agent *agent)
 static long long int
 status_pause(const struct agent *agent)
 {
-    long long int ms = records_count(agent->records, RECORD_NODE) * 1000 / STATUSES_PER_S;
+    long long int n = records_count(agent->records, RECORD_NODE);
+    long long int ms = MAX(n * 1000 / STATUSES_PER_S, n * n * 1000 / STATUSES_SEEN);
     return MIN(ms, HEARTBEAT_MS);
 }
 
