@@ -1,4 +1,5 @@
 """Counters equal the packets that were sent: not about, not more, not fewer."""
+import itertools
 import re
 import socket
 
@@ -9,6 +10,8 @@ from e2elib.wire import Connection, Ear, open_socket
 
 CLIENT, SERVER = "cnt/client", "cnt/server"
 N = 25  # Connections of a test.
+# The kernel's choice comes back now and then, as a packet of a connection that is there.
+SOURCE_PORTS = itertools.count(20000)
 
 
 def stage(lab, client_node, *more):
@@ -25,10 +28,11 @@ def stats(lab):
 
 
 def datagrams(lab, port, n, replies):
-    """n datagrams, each from a port of its own; waits for the replies."""
+    """n datagrams, each from a port that no other had; waits for the replies."""
     sockets = [open_socket(lab.netns(CLIENT), socket.SOCK_DGRAM) for _ in range(n)]
     try:
         for i, sock in enumerate(sockets):
+            sock.bind(("", next(SOURCE_PORTS)))
             sock.settimeout(5)
             sock.sendto(b"x" * (i % 7), (lab.ip(SERVER), port))
         for sock in sockets if replies else ():
