@@ -119,9 +119,10 @@ scan_int(struct scan *s, const char *name)
 {
     char *value = scan_value(s, name);
     bool negative = *value == '-';
-    uint64_t number = s->error ? 0 : parse_number(s, value + negative, INT32_MAX);
+    uint64_t max = INT32_MAX + (uint64_t) negative;
+    int64_t number = s->error ? 0 : parse_number(s, value + negative, max);
 
-    return negative ? -(int32_t) number : (int32_t) number;
+    return (int32_t) (negative ? -number : number);
 }
 
 static char *

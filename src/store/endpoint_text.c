@@ -9,8 +9,6 @@
 #include "store/row_values.h"
 #include "util.h"
 
-enum { VNI_MIN = 4096, VNI_MAX = 0xffffff };
-
 /* --- To text ------------------------------------------------------------ */
 
 static bool

@@ -15,7 +15,26 @@ enum {
 uint64_t
 feed_last(const struct feed_view *v)
 {
-    return v->n_rows ? MAX(v->base_last, v->rows[v->n_rows - 1].last) : v->base_last;
+    uint64_t last = v->base_last;
+
+    for (size_t i = 0; i < v->n_rows; i++) {
+        last = MAX(last, v->rows[i].last);
+    }
+    return last;
+}
+
+bool
+feed_is_sane(const struct feed_view *v, uint64_t generation)
+{
+    uint64_t last = v->base_last;
+
+    for (size_t i = 0; i < v->n_rows; i++) {
+        if (v->rows[i].first != last + 1 || v->rows[i].last < v->rows[i].first) {
+            return false;
+        }
+        last = v->rows[i].last;
+    }
+    return last <= generation;
 }
 
 /* --- Reading ---------------------------------------------------------------------- */
@@ -103,7 +122,8 @@ feed_load(const struct feed_view *v, struct records *records, feed_bad_cb *bad, 
 static bool
 is_fresh(const struct feed_row *row)
 {
-    return row->first == row->last && strlen(row->lines) <= FEED_LONG_ROW;
+    return row->first == row->last && !is_packed(row->lines)
+           && strlen(row->lines) <= FEED_LONG_ROW;
 }
 
 enum feed_step

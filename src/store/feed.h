@@ -46,6 +46,9 @@ struct feed_view {
 
 /* The last change that the view has. */
 uint64_t feed_last(const struct feed_view *);
+/* Are the numbers of all rows as a writer makes them?  A part has no more changes than
+ * there were generations. */
+bool feed_is_sane(const struct feed_view *, uint64_t generation);
 
 /* --- Reading ---------------------------------------------------------------- */
 

@@ -20,6 +20,11 @@ VLOG_DEFINE_THIS_MODULE(feed);
 
 static struct vlog_rate_limit feed_rl = VLOG_RATE_LIMIT_INIT(10, 20);
 
+enum {
+    FOLDS_AT_ONCE = 8,  /* Parts, in one transaction. */
+    PACKED_ROW = 32768, /* Lines of more characters are packed. */
+};
+
 void
 feed_setup(struct store *s)
 {
@@ -95,7 +100,7 @@ add_base(struct views *v, const struct virgarec_feed_base *row)
 static void
 add_log(struct views *v, const struct virgarec_feed_log *row)
 {
-    if (!is_part(row->part) || !v->wanted[row->part] || row->last < row->first) {
+    if (!is_part(row->part) || !v->wanted[row->part]) {
         return;
     }
     struct feed_view *view = &v->of[row->part];
@@ -243,6 +248,15 @@ read_parts(struct store *s, const bool wanted[FEED_PARTS], struct records *recor
     views_destroy(v);
 }
 
+/* The base changed and could not be read before; or what is new is not newer, which no
+ * writer does: the part is another one than it was. */
+static bool
+must_load(const struct store *s, const struct feed_view *news)
+{
+    return (s->feed.bad[news->part] && news->base_last)
+           || feed_last(news) <= s->feed.seen[news->part];
+}
+
 void
 feed_read(struct store *s, struct records *records, bool whole)
 {
@@ -254,10 +268,10 @@ feed_read(struct store *s, struct records *records, bool whole)
 
         for (uint32_t part = 0; part < FEED_PARTS; part++) {
             const struct feed_view *view = &v->of[part];
-            bool again = s->feed.bad[part] && view->base_last;
 
             if (v->touched[part]
-                && (again || !feed_follow(view, &s->feed.seen[part], records, note_bad, &part))) {
+                && (must_load(s, view)
+                    || !feed_follow(view, &s->feed.seen[part], records, note_bad, &part))) {
                 wanted[part] = any = true;
             }
         }
@@ -392,41 +406,67 @@ set_base(struct ovsdb_idl_txn *txn, struct part_rows *p, uint64_t last, char *pa
     free(packed);
 }
 
-/* Makes few rows of those that are there, if they are many. */
+static bool
+fold(struct ovsdb_idl_txn *txn, struct part_rows *p)
+{
+    char *packed = feed_fold(&p->view);
+
+    if (packed) {
+        set_base(txn, p, feed_last(&p->view), packed);
+    }
+    return packed != NULL;
+}
+
 static void
-make_room(struct ovsdb_idl_txn *txn, struct part_rows *p)
+join(struct ovsdb_idl_txn *txn, struct part_rows *p, size_t n)
+{
+    char *lines = feed_join(&p->view, n);
+
+    delete_logs(p, n);
+    insert_log(txn, p->view.part, p->rows[p->view.n_rows - n].first, feed_last(&p->view), lines);
+    free(lines);
+}
+
+/* Makes few rows of those that are there, if they are many.  Only some parts are folded
+ * at a time: changes of all parts would have all of them folded in one transaction. */
+static void
+make_room(struct ovsdb_idl_txn *txn, struct part_rows *p, int *n_folds)
 {
     size_t n;
     enum feed_step step = feed_step(&p->view, &n);
 
-    if (step == FEED_JOIN) {
-        char *lines = feed_join(&p->view, n);
-        uint64_t first = p->rows[p->view.n_rows - n].first;
-        delete_logs(p, n);
-        insert_log(txn, p->view.part, first, feed_last(&p->view), lines);
-        free(lines);
-    } else if (step == FEED_FOLD) {
-        char *packed = feed_fold(&p->view);
-        if (packed) {
-            set_base(txn, p, feed_last(&p->view), packed);
-        }
+    if (step == FEED_FOLD && *n_folds < FOLDS_AT_ONCE && fold(txn, p)) {
+        ++*n_folds;
+    } else if (step != FEED_KEEP && n >= FEED_FRESH) {
+        join(txn, p, n);
     }
+}
+
+static void
+append(struct store *s, struct ovsdb_idl_txn *txn, uint32_t part, const char *lines, int *n_folds)
+{
+    char *packed = strlen(lines) > PACKED_ROW ? feed_pack(lines) : NULL;
+    struct part_rows p;
+
+    part_rows_init(s, part, &p);
+    uint64_t next = feed_last(&p.view) + 1;
+    make_room(txn, &p, n_folds);
+    insert_log(txn, part, next, next, packed ? packed : lines);
+    part_rows_uninit(&p);
+    free(packed);
 }
 
 void
 feed_write(struct store *s, struct ovsdb_idl_txn *txn, struct feed_lines *lines)
 {
-    for (uint32_t part = 0; part < FEED_PARTS; part++) {
-        struct part_rows p;
+    uint32_t start = store_generation(s) % FEED_PARTS; /* Each is the first once. */
+    int n_folds = 0;
 
-        if (!lines->of[part].length) {
-            continue;
+    for (uint32_t i = 0; i < FEED_PARTS; i++) {
+        uint32_t part = (start + i) % FEED_PARTS;
+        if (lines->of[part].length) {
+            append(s, txn, part, ds_cstr(&lines->of[part]), &n_folds);
         }
-        part_rows_init(s, part, &p);
-        uint64_t next = feed_last(&p.view) + 1;
-        make_room(txn, &p);
-        insert_log(txn, part, next, next, ds_cstr(&lines->of[part]));
-        part_rows_uninit(&p);
     }
 }
 
@@ -442,7 +482,8 @@ compare(struct store *s, struct records *records, bool wrong[FEED_PARTS])
     memset(all, true, sizeof all);
     struct views *v = views_of(s, all);
     for (uint32_t part = 0; part < FEED_PARTS; part++) {
-        wrong[part] = !feed_load(&v->of[part], records, note_bad, &part);
+        wrong[part] = !feed_load(&v->of[part], records, note_bad, &part)
+                      || !feed_is_sane(&v->of[part], store_generation(s));
     }
     views_destroy(v);
     records_clear_changes(records);
@@ -460,8 +501,8 @@ compare(struct store *s, struct records *records, bool wrong[FEED_PARTS])
     }
 }
 
-/* A part has no more changes than there were generations, so no agent has seen more,
- * whatever became of the rows: one after the next is new to all. */
+/* A part has no more changes than there were generations, so no agent has seen more of
+ * it, whatever became of the rows: the next generation's number is new to all. */
 static bool
 rewrite_part(struct store *s, struct ovsdb_idl_txn *txn, uint32_t part,
              const struct records *records)
@@ -471,7 +512,7 @@ rewrite_part(struct store *s, struct ovsdb_idl_txn *txn, uint32_t part,
 
     if (packed) {
         part_rows_init(s, part, &p);
-        set_base(txn, &p, MAX(feed_last(&p.view), store_generation(s)) + 1, packed);
+        set_base(txn, &p, store_generation(s) + 1, packed);
         part_rows_uninit(&p);
     }
     return packed != NULL;

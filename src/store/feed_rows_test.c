@@ -156,6 +156,10 @@ test_repair(void **state)
         "{'op':'insert','table':'Feed_Log','row':{'part':3,'first':1000,'last':1000,'lines':"
         "'nonsense'}}",
         "{'op':'insert','table':'Feed_Log','row':{'part':3,'first':1000,'last':999,'lines':''}}",
+        "{'op':'insert','table':'Feed_Log','row':{'part':3,'first':2000,'last':5,'lines':''}}",
+        "{'op':'insert','table':'Feed_Log','row':{'part':3,'first':1,'last':100000,'lines':''}}",
+        "{'op':'insert','table':'Feed_Log','row':{'part':3,'first':7,"
+        "'last':9223372036854775807,'lines':''}}",
     };
     struct store *controller = lab_open("db", STORE_CONTROLLER);
     struct store *agent = lab_open("db", STORE_AGENT);
@@ -195,6 +199,105 @@ test_repair(void **state)
     records_destroy(seen);
 }
 
+/* Rows that are gone in the middle of a term: what comes next is not taken for something
+ * that was seen. */
+static void
+test_numbers_start_again(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    struct records *want = records_create(), *seen = records_create();
+
+    lab_until(store_is_leader(controller));
+    for (int i = 0; i < 3; i++) {
+        lab_put(controller, want, i % 2 ? IDENTITY("256", "x") : IDENTITY("256", "y"));
+    }
+    until_agents_have(agent, seen, want);
+    lab_transact("db", "{'op':'delete','table':'Feed_Log','where':[]}");
+    lab_put(controller, want, IDENTITY("256", "z"));
+    until_agents_have(agent, seen, want);
+    records_destroy(want);
+    records_destroy(seen);
+}
+
+/* A backup of the database behind a relay, which tells of changed rows and nothing else. */
+static void
+test_generation_goes_back(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    struct records *want = records_create(), *seen = records_create();
+
+    lab_until(store_is_leader(controller));
+    lab_put(controller, want, IDENTITY("256", "x") IDENTITY("257", "y"));
+    until_agents_have(agent, seen, want);
+    lab_put(controller, want, IDENTITY("256", "z"));
+    until_agents_have(agent, seen, want);
+    lab_close(controller);
+    lab_transact("db", "{'op':'delete','table':'Feed_Log','where':[['first','==',2]]},"
+                       "{'op':'update','table':'Global','where':[],"
+                       "'row':{'generation':1,'feed':1}}");
+    assert_null(records_parse(IDENTITY("256", "x"), want));
+    until_agents_have(agent, seen, want);
+    records_destroy(want);
+    records_destroy(seen);
+}
+
+/* Transactions that touch all parts, which would all be folded in one of them. */
+static void
+test_all_parts_change(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    struct records *want = records_create(), *seen = records_create();
+
+    lab_until(store_is_leader(controller));
+    for (int i = 0; i < FEED_FRESH * FEED_JOINED + 40; i++) {
+        char *labels = xasprintf("x%d", i);
+
+        for (uint32_t id = 256; id < 256 + 3 * FEED_PARTS; id++) {
+            put_identity(want, id, labels);
+        }
+        free(labels);
+        store_put_records(controller, want);
+        lab_commit(controller);
+        if (i % 7 == 0) {
+            lab_until(lab_read(agent, seen) == store_generation(controller));
+            assert_records_same(want, seen);
+        }
+    }
+    until_agents_have(agent, seen, want);
+    assert_rows("Feed_Log", "['last','<',100]", ""); /* All in bases. */
+    records_destroy(want);
+    records_destroy(seen);
+}
+
+/* A list so long that it is packed. */
+static void
+test_long_lines(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    struct records *want = records_create(), *seen = records_create();
+
+    lab_until(store_is_leader(controller));
+    for (int i = 0; i < 20; i++) {
+        struct ds set = DS_EMPTY_INITIALIZER;
+
+        ds_put_format(&set, "set 7 selector=x%d prefixes=", i);
+        for (int j = 0; j < 5000; j++) {
+            ds_put_format(&set, "%s10.%d.%d.0/24", j ? "," : "", j / 250, j % 250);
+        }
+        lab_put(controller, want, ds_cstr(&set));
+        lab_until(lab_read(agent, seen) == store_generation(controller));
+        assert_records_same(want, seen);
+        ds_destroy(&set);
+    }
+    until_agents_have(agent, seen, want);
+    records_destroy(want);
+    records_destroy(seen);
+}
+
 /* A feed that is right is not written when a term begins. */
 static void
 test_nothing_to_repair(void **state)
@@ -221,6 +324,10 @@ main(void)
         TEST(test_feed_behind),
         TEST(test_repair),
         TEST(test_nothing_to_repair),
+        TEST(test_numbers_start_again),
+        TEST(test_generation_goes_back),
+        TEST(test_all_parts_change),
+        TEST(test_long_lines),
     };
 
     random_set_seed(1);

@@ -164,6 +164,7 @@ random_change(struct records *records, uint32_t part)
             records_put(records, random_set(key, records));
         } else {
             struct rec_identity *i = rec_identity_create(key);
+            i->vni = 4096;
             i->labels = xasprintf("l%d", random_range(1000));
             records_put(records, &i->r);
         }
@@ -326,6 +327,31 @@ test_gaps(void **state)
     records_destroy(records);
 }
 
+static void
+test_sane_numbers(void **state)
+{
+    const struct feed_row rows[] = { { 4, 6, "" }, { 7, 7, "" }, { 8, 9, "" } };
+    const struct feed_row gap[] = { { 4, 6, "" }, { 8, 8, "" } };
+    const struct feed_row overlap[] = { { 4, 6, "" }, { 6, 7, "" } };
+    const struct feed_row backwards[] = { { 4, 6, "" }, { 7, 6, "" } };
+    struct feed_view v = { .base_last = 3, .base = "", .rows = rows, .n_rows = 3 };
+
+    assert_true(feed_is_sane(&v, 9));
+    assert_false(feed_is_sane(&v, 8));
+    v.base_last = 2;
+    assert_false(feed_is_sane(&v, 9));
+    v.base_last = 4;
+    assert_false(feed_is_sane(&v, 9));
+    v = (struct feed_view){ .base_last = 3, .base = "", .rows = gap, .n_rows = 2 };
+    assert_false(feed_is_sane(&v, 9));
+    v.rows = overlap;
+    assert_false(feed_is_sane(&v, 9));
+    v.rows = backwards;
+    assert_false(feed_is_sane(&v, 9));
+    v.n_rows = 0;
+    assert_true(feed_is_sane(&v, 3));
+}
+
 /* A base that cannot be read does not hide what came after it. */
 static void
 test_bad_base(void **state)
@@ -355,6 +381,7 @@ main(void)
         cmocka_unit_test(test_what_changes_cost),
         cmocka_unit_test(test_long_changes),
         cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_sane_numbers),
         cmocka_unit_test(test_bad_base),
     };
 

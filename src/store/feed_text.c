@@ -7,6 +7,9 @@
 #include <zlib.h>
 
 #include "openvswitch/dynamic-string.h"
+#include "packets.h"
+#include "store/endpoint_text.h"
+#include "store/row_values.h"
 #include "util.h"
 
 /* By the upper bits of a product with 2^32 over the golden ratio: keys in a row come to
@@ -242,6 +245,51 @@ apply_removal(const char *line, uint32_t part, struct records *records)
     return xasprintf("\"%.20s\" is not a kind of record", line);
 }
 
+static bool
+endpoint_is_sane(const struct rec_endpoint *e)
+{
+    return e->vni >= VNI_MIN && e->vni <= VNI_MAX && !eth_addr_is_multicast(e->mac)
+           && e->n_ips <= ENDPOINT_TEXT_MAX_IPS;
+}
+
+static bool
+network_is_sane(const struct rec_network *n)
+{
+    for (size_t i = 0; i < n->n_subnets; i++) {
+        if (!prefix_contains(&n->subnets[i], &n->gateways[i])) {
+            return false;
+        }
+    }
+    return n->r.key >= VNI_MIN && n->r.key <= VNI_MAX && n->zone >= NETWORK_ZONE_MIN
+           && n->zone <= NETWORK_ZONE_MAX;
+}
+
+/* What the tables of records would refuse, or those who read them. */
+static bool
+is_sane(const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_NETWORK:
+        return network_is_sane((const struct rec_network *) r);
+    case RECORD_IDENTITY: {
+        uint32_t vni = ((const struct rec_identity *) r)->vni;
+        return r->key >= IDENTITY_FIRST && vni >= VNI_MIN && vni <= VNI_MAX;
+    }
+    case RECORD_ENDPOINT:
+        return r->key && endpoint_is_sane((const struct rec_endpoint *) r);
+    case RECORD_SET:
+        return r->key;
+    case RECORD_RULE: {
+        const struct rec_rule *rule = (const struct rec_rule *) r;
+        return r->key && rule->subject && rule->vni <= VNI_MAX;
+    }
+    case RECORD_NODE:
+    case N_RECORD_KINDS:
+        break;
+    }
+    return false;
+}
+
 static char *
 apply_record(char *line, uint32_t part, struct records *records)
 {
@@ -251,8 +299,13 @@ apply_record(char *line, uint32_t part, struct records *records)
     if (error) {
         return error;
     }
-    if (r->kind == RECORD_NODE || !r->key || feed_part(r->kind, r->key) != part) {
+    if (r->kind == RECORD_NODE || feed_part(r->kind, r->key) != part) {
         error = wrong_part(r->kind, r->key);
+    } else if (!is_sane(r)) {
+        error = xasprintf("%s %" PRIu32 " has a number or an address out of its range",
+                          record_kind_names[r->kind], r->key);
+    }
+    if (error) {
         record_destroy(r);
         return error;
     }

@@ -76,6 +76,7 @@ test_bad_lines(void **state)
         { "set 8 selector=y", "set 8 is not of this part" },
         { "node 7 name=n vtep=10.0.0.1 addresses=", "node 7 is not of this part" },
         { "identity 0 vni=1 labels=x", "identity 0 is not of this part" },
+        { "set 7", "\"selector=\" expected" },
         { "-node 7", "node 7 is not of this part" },
         { "-set 8", "set 8 is not of this part" },
         { "-set", "\"set\" is not a kind of record" },
@@ -102,6 +103,50 @@ test_bad_lines(void **state)
         assert_applies(records, text, part, wanted);
         free(text);
         free(wanted);
+        records_destroy(records);
+    }
+}
+
+/* Numbers that the schema would refuse in the tables, and what their decoders would. */
+static void
+test_out_of_range(void **state)
+{
+#define ENDPOINT(VNI, MAC) \
+    "endpoint 1 name=n uid=u vni=" VNI " identity=1 node=1 mac=" MAC " ips=10.0.0.1\n"
+#define NETWORK(VNI, ZONE, GATEWAY) \
+    "network " VNI " name=n zone=" ZONE " subnets=10.0.0.0/24 gateways=" GATEWAY "\n"
+    static const struct {
+        enum record_kind kind;
+        uint32_t key;
+        const char *good, *bad[3];
+    } cases[] = {
+        { RECORD_IDENTITY,
+          256,
+          "identity 256 vni=4096 labels=x\n",
+          { "identity 256 vni=4095 labels=x\n", "identity 256 vni=16777216 labels=x\n" } },
+        { RECORD_ENDPOINT,
+          1,
+          ENDPOINT("4096", "02:00:00:00:00:01"),
+          { ENDPOINT("4095", "02:00:00:00:00:01"), ENDPOINT("4096", "03:00:00:00:00:01") } },
+        { RECORD_NETWORK,
+          4096,
+          NETWORK("4096", "16", "10.0.0.1"),
+          { NETWORK("4096", "15", "10.0.0.1"), NETWORK("4096", "65535", "10.0.0.1"),
+            NETWORK("4096", "16", "10.0.1.1") } },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct records *records = records_create();
+        uint32_t part = feed_part(cases[i].kind, cases[i].key);
+
+        assert_applies(records, cases[i].good, part, cases[i].good);
+        for (size_t j = 0; j < ARRAY_SIZE(cases[i].bad) && cases[i].bad[j]; j++) {
+            char *wanted = xasprintf(
+                "%s!%s %" PRIu32 " has a number or an address out of its range\n", cases[i].good,
+                record_kind_names[cases[i].kind], cases[i].key);
+            assert_applies(records, cases[i].bad[j], part, wanted);
+            free(wanted);
+        }
         records_destroy(records);
     }
 }
@@ -154,6 +199,7 @@ test_odd_names(void **state)
     struct rec_identity *i = rec_identity_create(256);
     struct ds line = DS_EMPTY_INITIALIZER;
 
+    i->vni = 4096;
     i->labels = xstrdup(name);
     records_put(records, &i->r);
     feed_text_put(&line, RECORD_IDENTITY, 256, &i->r, NULL);
@@ -232,10 +278,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),     cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_shortest_line),
-        cmocka_unit_test(test_odd_names), cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_bad_packs),
+        cmocka_unit_test(test_parts),        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_bad_lines),    cmocka_unit_test(test_shortest_line),
+        cmocka_unit_test(test_out_of_range), cmocka_unit_test(test_odd_names),
+        cmocka_unit_test(test_pack),         cmocka_unit_test(test_bad_packs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,9 @@ char *prefixes_decode(char *const *texts, size_t n, struct prefix **, size_t *n_
 char *address_text(const struct in6_addr *);
 char *prefix_text(const struct prefix *);
 
+/* Ranges of the schema. */
+enum { VNI_MIN = 4096, VNI_MAX = 0xffffff, NETWORK_ZONE_MIN = 16, NETWORK_ZONE_MAX = 65534 };
+
 /* A list of texts for the generated setters. */
 struct texts {
     char **a;

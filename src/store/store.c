@@ -334,7 +334,7 @@ txn_succeeded(struct store *s)
     } else {
         s->committed = s->sent_ticket;
         changes_clear(&s->sent);
-        s->tidy = s->n_kept > 0;
+        s->tidy = s->role == STORE_CONTROLLER && s->n_kept > 0;
         s->n_kept = 0;
     }
     s->retry_at = 0;

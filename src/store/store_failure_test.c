@@ -300,6 +300,12 @@ count_nodes(const struct store_node_status *node, void *n)
 }
 
 static void
+add_applied(const struct store_node_status *node, void *n)
+{
+    *(uint64_t *) n += node->applied;
+}
+
+static void
 new_term(struct store **controller)
 {
     lab_close(*controller);
@@ -378,6 +384,37 @@ test_bad_rows_are_skipped(void **state)
     records_destroy(whole);
 }
 
+/* An agent that has read a node's row and then cannot any more goes on, and on writing. */
+static void
+test_node_row_turns_bad(void **state)
+{
+    struct store *controller = lab_open("db", STORE_CONTROLLER);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    char name[] = "n", message[] = "";
+    struct store_node_status status = { .name = name, .message = message };
+    struct records *rs = records_create(), *seen = records_create();
+
+    lab_until(store_is_leader(controller));
+    lab_put(controller, rs, one);
+    lab_transact("db", "{'op':'insert','table':'Node','row':{'name':'x','vtep':'10.0.0.9',"
+                       "'id':9}}");
+    assert_null(records_parse("node 9 name=x vtep=10.0.0.9 addresses=", rs));
+    lab_until((lab_read(agent, seen), records_same(rs, seen)));
+    unsigned int seqno = store_seqno(agent);
+    lab_transact("db", "{'op':'update','table':'Node','where':[],'row':{'vtep':'nowhere'}}");
+    lab_until(store_seqno(agent) != seqno);
+    lab_read(agent, seen);
+    assert_records_same(rs, seen);
+    for (status.applied = 1; status.applied < 4; status.applied++) {
+        uint64_t n = 0;
+
+        store_set_node_status(agent, &status);
+        lab_until((n = 0, store_each_node(controller, add_applied, &n), n == status.applied));
+    }
+    records_destroy(rs);
+    records_destroy(seen);
+}
+
 /* --- Buckets of endpoints ----------------------------------------------- */
 
 #define LINE(ID, IDENTITY) ID " n u 4097 " IDENTITY " 0 02:00:00:00:00:01 10.0.0.1"
@@ -452,6 +489,7 @@ main(void)
         TEST(test_agent_repeats),
         cmocka_unit_test_setup_teardown(test_cluster_failover, lab_setup, lab_teardown),
         TEST(test_bad_rows_are_skipped),
+        TEST(test_node_row_turns_bad),
         TEST(test_bad_lines_keep_what_was),
     };
 

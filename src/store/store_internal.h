@@ -43,6 +43,7 @@ enum { ENDPOINT_BUCKETS = 8192 };
 struct feed_reader {
     uint64_t seen[FEED_PARTS]; /* The last change. */
     bool bad[FEED_PARTS];      /* Not all of the base could be read. */
+    uint64_t generation;       /* That it was of. */
 };
 
 /* What a transaction appends to each part. */

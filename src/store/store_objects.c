@@ -139,7 +139,9 @@ global_row(struct store *s, struct ovsdb_idl_txn *txn)
 
 /* A term begins with a transaction.  Its success proves that this snapshot
  * has everything that earlier leaders wrote: a server grants a lock before it
- * sends the last updates, but never answers a transaction before them. */
+ * sends the last updates, but never answers a transaction before them.  What it
+ * writes of the feed follows from the tables, so these have to be the last: if the
+ * generation is another one, the server refuses, and it is tried again. */
 void
 global_begin_term(struct store *s, struct ovsdb_idl_txn *txn, bool records_changed)
 {
@@ -147,6 +149,7 @@ global_begin_term(struct store *s, struct ovsdb_idl_txn *txn, bool records_chang
 
     if (global) {
         int64_t generation = global->generation + records_changed;
+        virgarec_global_verify_generation(global);
         virgarec_global_set_term(global, global->term + 1);
         virgarec_global_set_generation(global, generation);
         virgarec_global_set_feed(global, generation);

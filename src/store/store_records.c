@@ -8,7 +8,8 @@
  * IDL dropped its copy of the database and got a new one (it does not say so, but every
  * row of the new copy counts as inserted, and Global is in every database that a
  * controller ever led).  Or there is no Global row at all: then there is not much else
- * either. */
+ * either.  Or the generation went back: behind a relay, another database, such as a
+ * backup, looks like changes of rows. */
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -71,7 +72,7 @@ read_row_or_keep(struct store *s, const struct ovsdb_idl_row *row, enum record_k
 
     if (!rec && !s->tidy) {
         before = records_find(records, kind, row_key(row, kind));
-        s->n_kept += before != NULL;
+        s->n_kept += before && kind != RECORD_NODE; /* Of what the feed has. */
     }
     return before ? record_clone(before) : rec;
 }
@@ -190,9 +191,11 @@ records_read_kind(struct store *s, enum record_kind kind, struct records *record
 static void
 read_as_agent(struct store *s, struct records *records)
 {
-    bool whole = s->reader != records || copy_is_new(s);
+    uint64_t generation = store_generation(s);
+    bool whole = s->reader != records || copy_is_new(s) || generation < s->feed.generation;
 
     s->reader = records;
+    s->feed.generation = generation;
     if (whole || ovsdb_idl_track_get_first(s->idl, record_tables[RECORD_NODE])) {
         read_whole(s, RECORD_NODE, records);
     }
