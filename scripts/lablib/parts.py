@@ -7,7 +7,8 @@ from .system import LabError, in_netns, kill_now, read_pid, run, wait_until
 
 START_SECONDS = 20
 # As in scripts/systemd/virga-ovsdb.service.in, which says why.
-DB_TUNABLES = "glibc.malloc.mxfast=0:glibc.malloc.tcache_count=65535:glibc.malloc.hugetlb=1"
+DB_MALLOC = {"LD_PRELOAD": "libjemalloc.so.2",
+             "MALLOC_CONF": "thp:always,metadata_thp:always,dirty_decay_ms:10000"}
 
 
 # Of the nodes: the world.
@@ -77,7 +78,7 @@ class Parts:
                  os.path.join(inst.root, "include", "virga.ovsschema")])
         self._start("db", rundir, ["ovsdb-server", database, f"--remote=punix:{rundir}/virga.sock",
                                    f"--unixctl={rundir}/virga.ctl"],
-                    env={**os.environ, "GLIBC_TUNABLES": DB_TUNABLES})
+                    env={**os.environ, **DB_MALLOC})
 
     def start_controller(self):
         inst = self.inst
