@@ -4,14 +4,6 @@
 
 #define IDENTITY(ID, LABELS) "identity " ID " vni=4097 labels=" LABELS "\n"
 
-static void
-new_term(struct store **controller)
-{
-    lab_close(*controller);
-    *controller = lab_open("db", STORE_CONTROLLER);
-    lab_until(store_is_leader(*controller));
-}
-
 /* Until who read before, and who reads for the first time, have it. */
 static void
 until_agents_have(struct store *agent, struct records *seen, const struct records *wanted)
@@ -130,7 +122,7 @@ test_feed_behind(void **state)
     assert_int_equal(lab_read(late, anew), 0);
     assert_false(records_any_changes(anew));
 
-    new_term(&controller);
+    lab_new_term(&controller);
     lab_until(!store_feed_is_behind(agent) && !store_feed_is_behind(late));
     assert_int_equal(lab_read(agent, seen), 3);
     assert_int_equal(lab_read(late, anew), 3);
@@ -183,7 +175,7 @@ test_repair(void **state)
         lab_until(store_seqno(agent) != seqno);
         lab_read(agent, seen);
         assert_records_same(want, seen);
-        new_term(&controller);
+        lab_new_term(&controller);
         until_agents_have(agent, seen, want);
         free(labels);
     }
@@ -192,7 +184,7 @@ test_repair(void **state)
                          ",'first':1000,'last':1000,'lines':'identity 99999 vni=4097 labels=x'}}",
                          feed_part(RECORD_IDENTITY, 99999));
     lab_transact("db", op);
-    new_term(&controller);
+    lab_new_term(&controller);
     until_agents_have(agent, seen, want);
     free(op);
     records_destroy(want);
@@ -307,8 +299,8 @@ test_nothing_to_repair(void **state)
 
     lab_until(store_is_leader(controller));
     lab_put(controller, want, IDENTITY("256", "x") IDENTITY("257", "y"));
-    new_term(&controller);
-    new_term(&controller);
+    lab_new_term(&controller);
+    lab_new_term(&controller);
     assert_rows("Feed_Log", "", "{'part':25},{'part':104}");
     assert_rows("Feed_Log", "['last','>',1]", "");
     assert_rows("Feed_Base", "", "");

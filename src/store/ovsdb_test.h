@@ -248,6 +248,15 @@ lab_commit(struct store *store)
     assert_int_equal(store_lost(store), lost);
 }
 
+/* Another controller leads now. */
+static inline void
+lab_new_term(struct store **controller)
+{
+    lab_close(*controller);
+    *controller = lab_open("db", STORE_CONTROLLER);
+    lab_until(store_is_leader(*controller));
+}
+
 /* --- Setup ------------------------------------------------------------ */
 
 static inline int

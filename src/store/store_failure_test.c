@@ -306,14 +306,6 @@ add_applied(const struct store_node_status *node, void *n)
 }
 
 static void
-new_term(struct store **controller)
-{
-    lab_close(*controller);
-    *controller = lab_open("db", STORE_CONTROLLER);
-    lab_until(store_is_leader(*controller));
-}
-
-static void
 test_bad_rows_are_skipped(void **state)
 {
     /* Each keeps to the schema. */
@@ -364,7 +356,7 @@ test_bad_rows_are_skipped(void **state)
 
     /* A good row that turns bad stays in force where it was read before, also when a
      * term begins. */
-    new_term(&controller);
+    lab_new_term(&controller);
     lab_until((lab_read(agent, seen), records_same(rs, seen)));
     records_remove(rs, RECORD_ENDPOINT, 1);
     lab_read(controller, whole);
@@ -432,7 +424,7 @@ check_after(struct store **controller, struct store *agent, struct records *seen
 
     assert_null(records_parse(wanted, want));
     lab_transact("db", op);
-    new_term(controller);
+    lab_new_term(controller);
     lab_until((lab_read(agent, seen), records_same(want, seen)));
     lab_read(*controller, again);
     assert_records_same(want, again);
