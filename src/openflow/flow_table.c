@@ -632,6 +632,12 @@ flow_table_may_have_changes(const struct flow_table *ft)
 }
 
 void
+flow_table_settle(const struct flow_table *ft)
+{
+    settle(ft);
+}
+
+void
 flow_table_changes(const struct flow_table *ft, struct flow_changes *fc)
 {
     const struct entry *e;

@@ -85,6 +85,8 @@ void flow_table_changes(const struct flow_table *, struct flow_changes *);
 /* False if there are none.  Cheap, unlike the list itself, for which the claims of
  * each flow that moved are put together; so true even if they cancel out. */
 bool flow_table_may_have_changes(const struct flow_table *);
+/* Puts them together now, so that the next question finds it done. */
+void flow_table_settle(const struct flow_table *);
 void flow_table_clear_changes(struct flow_table *);
 /* From 'installed' to 'desired', all keys.  Cookies, flags and actions count. */
 void flow_table_diff(const struct flow_table *desired, const struct flow_table *installed,

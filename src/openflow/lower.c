@@ -54,7 +54,10 @@ struct lower {
     struct lower_ids toggled;    /* Identities that came or went here. */
     struct lower_ids refamilied; /* Networks whose families changed; 0: all together. */
     bool base_dirty;
+    struct interlude interlude;
 };
+
+enum { KEYS_PER_INTERLUDE = 128 };
 
 /* Attachments. */
 
@@ -439,12 +442,17 @@ lower_key(struct lower *l, enum record_kind kind, uint32_t key)
 static void
 lower_dirty(struct lower *l)
 {
+    size_t n = 0;
+
     for (enum record_kind kind = 0; kind < N_RECORD_KINDS; kind++) {
         const struct lower_id *dirty;
 
         LOWER_IDS_FOR_EACH(dirty, &l->dirty[kind])
         {
             lower_key(l, kind, dirty->id);
+            if (++n % KEYS_PER_INTERLUDE == 0) {
+                interlude_play(&l->interlude);
+            }
         }
         lower_ids_clear(&l->dirty[kind]);
     }
@@ -517,6 +525,7 @@ lower_create(const struct lower_config *config)
     struct lower *l = xzalloc(sizeof *l);
 
     l->node_name = xstrdup(config->node_name);
+    l->interlude = config->interlude;
     l->ctx.tunnel_port = config->tunnel_port;
     l->ctx.gateway_port = config->gateway_port;
     lower_ids_init(&l->ctx.local_identities);

@@ -8,6 +8,7 @@
 
 #include <net/if.h>
 
+#include "base/interlude.h"
 #include "base/records.h"
 #include "openflow/flow_table.h"
 #include "openvswitch/types.h"
@@ -16,10 +17,11 @@ struct learned;
 struct number_set;
 
 struct lower_config {
-    char *node_name;         /* This node; its record may come later. */
-    ofp_port_t tunnel_port;  /* VXLAN port of br-int; 0: not yet there. */
-    ofp_port_t gateway_port; /* Host's port of br-int; 0: not yet there. */
-    size_t policy_flows_max; /* See lower_each_oversized(); 0: no limit. */
+    char *node_name;            /* This node; its record may come later. */
+    ofp_port_t tunnel_port;     /* VXLAN port of br-int; 0: not yet there. */
+    ofp_port_t gateway_port;    /* Host's port of br-int; 0: not yet there. */
+    size_t policy_flows_max;    /* See lower_each_oversized(); 0: no limit. */
+    struct interlude interlude; /* Each millisecond or so of a long lower_run(). */
 };
 
 struct lower *lower_create(const struct lower_config *);

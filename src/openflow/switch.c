@@ -528,6 +528,9 @@ advance(struct ofswitch *sw, struct flow_table *desired, uint64_t generation)
     }
     if (sw->state == FILLING) {
         fill_bundle(sw);
+        if (sw->state == CHECKING) {
+            flow_table_settle(desired); /* The switch still reads what was sent. */
+        }
     }
     if (sw->state == IDLE && !sw->audit_xid && time_msec() >= sw->audit_at) {
         start_audit(sw);
@@ -556,6 +559,18 @@ ofswitch_run(struct ofswitch *sw, struct flow_table *desired, uint64_t generatio
         advance(sw, desired, generation);
     }
     sw->changes_wait = desired && sw->state != IDLE && flow_table_may_have_changes(desired);
+}
+
+void
+ofswitch_push(struct ofswitch *sw)
+{
+    if (sw->state == FILLING) {
+        rconn_run(sw->rconn);
+        /* Another connection than the bundle's is the next run's to see. */
+        if (rconn_is_connected(sw->rconn) && rconn_get_connection_seqno(sw->rconn) == sw->seqno) {
+            fill_bundle(sw);
+        }
+    }
 }
 
 void

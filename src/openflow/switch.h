@@ -22,6 +22,10 @@ void ofswitch_destroy(struct ofswitch *);
  * known (yet); the flows of the switch are left as they are. */
 void ofswitch_run(struct ofswitch *, struct flow_table *desired, uint64_t generation);
 void ofswitch_wait(struct ofswitch *);
+/* Sends more of the bundle under way, if the switch takes more; begins nothing and reads
+ * nothing.  For who computes for long between two runs, lest the switch have nothing
+ * to do meanwhile. */
+void ofswitch_push(struct ofswitch *);
 
 bool ofswitch_is_connected(const struct ofswitch *);
 /* Everything of the last run's 'desired' is in the switch and confirmed. */

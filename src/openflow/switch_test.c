@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "byte-order.h"
+#include "coverage.h"
 #include "node/ovs_test.h"
 #include "openflow/flow_table.h"
 #include "openflow/ofp_messages.h"
@@ -202,6 +203,64 @@ test_large_change_in_stages(void **state)
     ofswitch_audit(sw);
     until(ofswitch_is_synced(sw));
     assert_int_equal(ofswitch_n_flow_mods(sw), 2 * (N + 2) + 1);
+}
+
+extern struct coverage_counter counter_vconn_sent; /* Of libopenvswitch. */
+
+static unsigned long long int
+n_sent(void)
+{
+    coverage_clear();
+    return counter_vconn_sent.total;
+}
+
+/* Between two runs the bundle goes out, and nothing else happens. */
+static void
+test_push_sends_the_bundle_under_way(void **state)
+{
+    enum { N = 3000 };
+    sync_now();
+    ofswitch_push(sw);
+    for (uint32_t i = 0; i < N; i++) {
+        want(i, 0, 10, 1, 0x0a000000 + i, "drop");
+    }
+    unsigned long long int before = n_sent();
+    ofswitch_run(sw, desired, ++generation);
+    uint64_t epoch = ofswitch_epoch(sw);
+    assert_true(n_sent() < before + N);
+    want(N, 0, 10, 1, 0x0b000000, "drop"); /* For the next one. */
+    long long int deadline = time_msec() + OVS_TEST_DEADLINE_MS;
+    while (n_sent() < before + N) {
+        assert_true(time_msec() < deadline);
+        ofswitch_push(sw);
+        ofswitch_wait(sw);
+        poll_timer_wait_until(deadline);
+        poll_block();
+    }
+    ofswitch_push(sw);
+    assert_true(ofswitch_confirmed(sw) < epoch);
+    assert_n_flows(0);
+    sync_now();
+    assert_n_flows(N + 1);
+    assert_int_equal(ofswitch_n_flow_mods(sw), N + 1);
+}
+
+static void
+test_push_into_a_switch_that_is_gone(void **state)
+{
+    enum { N = 3000 };
+    sync_now();
+    for (uint32_t i = 0; i < N; i++) {
+        want(i, 0, 10, 1, 0x0a000000 + i, "drop");
+    }
+    ofswitch_run(sw, desired, ++generation);
+    ovs_test_stop(&ovs.vswitchd);
+    for (uint32_t i = 0; i < N; i++) {
+        ofswitch_push(sw);
+    }
+    ovs_test_start_vswitchd();
+    until(ofswitch_is_synced(sw));
+    assert_n_flows(N);
 }
 
 static void
@@ -563,6 +622,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_large_table_and_small_changes),
         TEST(test_large_change_in_stages),
+        TEST(test_push_sends_the_bundle_under_way),
+        TEST(test_push_into_a_switch_that_is_gone),
         TEST(test_nothing_happens_before_desired_is_known),
         TEST(test_reconnect_changes_nothing),
         TEST(test_switch_restart_gets_all_back),

@@ -274,6 +274,7 @@ feed_read(struct store *s, struct records *records, bool whole)
                     || !feed_follow(view, &s->feed.seen[part], records, note_bad, &part))) {
                 wanted[part] = any = true;
             }
+            interlude_play(&s->interlude);
         }
         views_destroy(v);
     }

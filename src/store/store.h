@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/interlude.h"
 #include "base/records.h"
 
 enum store_role { STORE_CONTROLLER, STORE_AGENT };
@@ -37,6 +38,8 @@ bool store_has_own_rows(const struct store *);
  * (IDL change tracking).  *generation is that of the snapshot.  Both stay as they are
  * while store_feed_is_behind(). */
 void store_read_records(struct store *, struct records *, uint64_t *generation);
+/* Agent: each millisecond or so of a long store_read_records(). */
+void store_set_interlude(struct store *, const struct interlude *);
 
 /* Agent: the controller that wrote last knows nothing of the feed, which is what agents
  * read (docs/database.md): it is of an earlier version. */

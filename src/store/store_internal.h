@@ -88,6 +88,7 @@ struct store {
     /* Reader. */
     const struct records *reader; /* Who got the last snapshot. */
     struct feed_reader feed;
+    struct interlude interlude; /* Of a long read. */
 
     /* Controller: rows that cannot be read, of which the feed had something. */
     size_t n_kept;

@@ -212,6 +212,12 @@ store_feed_is_behind(const struct store *s)
 }
 
 void
+store_set_interlude(struct store *s, const struct interlude *interlude)
+{
+    s->interlude = *interlude;
+}
+
+void
 store_read_records(struct store *s, struct records *records, uint64_t *generation)
 {
     if (s->role == STORE_CONTROLLER) {

@@ -56,9 +56,8 @@ struct agent {
     struct records *records;
     uint64_t generation; /* Of 'records'. */
     unsigned int store_seen;
-    bool known; /* 'records' are a desired state. */
-    bool
-        surroundings_known; /* The gateway and the underlay have been told of nodes and networks. */
+    bool known;              /* 'records' are a desired state. */
+    bool surroundings_known; /* The gateway and the underlay know its nodes and networks. */
 
     struct ovs_config *ovs_config;
     struct cni_server *cni;
@@ -306,13 +305,24 @@ create_packets(struct agent *agent, const struct agent_options *opt)
     agent->packets = packets_create(agent->sw, agent->records, agent->log, agent->resolver);
 }
 
+/* What is under way to the switch goes on while the next change is read and lowered. */
+static void
+push_flows(void *agent_)
+{
+    struct agent *agent = agent_;
+    ofswitch_push(agent->sw);
+}
+
 static void
 create_flows(struct agent *agent, const struct agent_options *opt)
 {
+    struct interlude interlude = { push_flows, agent };
     struct lower_config lower = {
         .node_name = agent->node,
         .policy_flows_max = opt->policy_flows_max,
+        .interlude = interlude,
     };
+    store_set_interlude(agent->store, &interlude);
     agent->lower = lower_create(&lower);
     agent->policy_problems = policy_problems_create(agent->lower, opt->policy_flows_max);
     char *target = xasprintf("unix:%s/%s.mgmt", opt->ovs_rundir, BRIDGE);
