@@ -57,13 +57,13 @@ def measure_virga(ctx, v, flows):
     return figures
 
 
-def measure_raw(raw, flows):
+def measure_raw(raw, flows, ports):
     """The flows that came, added to those that were there."""
     figures = {}
     for n, (before, after) in flows.items():
         there = set(before.splitlines())
         new = "\n".join(x for x in after.splitlines() if x not in there)
-        figures[f"seconds_{n}"], _ = raw.add_flows(new + "\n", before)
+        figures[f"seconds_{n}"], _ = raw.add_flows(new + "\n", before, ports)
         figures["flows"] = len(new.splitlines())
     figures["seconds"] = figures[f"seconds_{COUNTS[-1]}"]
     return {**figures, **raw.memory()}
@@ -76,6 +76,6 @@ def run(ctx):
     v.attach()
     try:
         return ctx.in_turn({"virga": lambda: measure_virga(ctx, v, flows),
-                            "raw": lambda: measure_raw(raw, flows)})
+                            "raw": lambda: measure_raw(raw, flows, v.n_pod_ports())})
     finally:
         v.close()

@@ -65,7 +65,7 @@ class Point(apps.Apps):
             self.ctx.rest()
             figures[peer] = measure()
         self.ctx.rest()
-        seconds, flows = raw.add_flows(self.virga.flows())
+        seconds, flows = raw.add_flows(self.virga.flows(), ports=self.virga.n_pod_ports())
         figures["raw"] = {"seconds": seconds, "flows": flows}
         return figures
 

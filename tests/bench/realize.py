@@ -14,6 +14,7 @@ ROWS = (
     Row("api_seconds", "s", "first API request to last flow confirmed (ovn: the same)",
         (("<=", 0.01, "ovn"),)),
     Row("restart_seconds", "s", "agent starts, empty bridge, to last flow confirmed"),
+    Row("bare_seconds", "s", "raw: the same into a bridge without ports"),
     Row("flows", "flows"),
     Row("flow_mods", "messages", "flow mods, policies alone"),
     Row("agent_rss_mb", "MB", "agent RSS", (("<=", 60),)),
@@ -67,8 +68,10 @@ def measure_ovn(shared):
 
 
 def measure_raw(shared, raw):
-    seconds, flows = raw.add_flows(shared.virga.flows())
-    return {"seconds": seconds, "flows": flows, **raw.memory()}
+    flows = shared.virga.flows()
+    bare, _ = raw.add_flows(flows)
+    seconds, n = raw.add_flows(flows, ports=shared.virga.n_pod_ports())
+    return {"seconds": seconds, "bare_seconds": bare, "flows": n, **raw.memory()}
 
 
 def run(ctx):

@@ -135,8 +135,8 @@ def measure_virga(ctx, v, kept):
     return figures
 
 
-def measure_raw(raw, kept):
-    seconds, flows = raw.add_flows(kept["flows"])
+def measure_raw(raw, kept, ports):
+    seconds, flows = raw.add_flows(kept["flows"], ports=ports)
     return {"seconds": seconds, "flows": flows, **raw.memory()}
 
 
@@ -146,6 +146,6 @@ def run(ctx):
     v.load(objects)
     try:
         return ctx.in_turn({"virga": lambda: measure_virga(ctx, v, kept),
-                            "raw": lambda: measure_raw(raw, kept)})
+                            "raw": lambda: measure_raw(raw, kept, v.n_pod_ports())})
     finally:
         v.close()

@@ -164,6 +164,11 @@ class Virga:
         """The node's flows in the syntax of ovs-ofctl."""
         return self.agent_ctl("flows/desired")
 
+    def n_pod_ports(self):
+        ports = run(["ovs-vsctl", f"--db=unix:{self.inst.path(NODE, 'ovs', 'db.sock')}",
+                     "list-ports", "br-int"]).stdout.split()
+        return len(set(ports) - {"vxlan0", "virga0"})
+
     def ofctl(self, *argv):
         return run(in_netns(self.inst.netns(NODE), ["ovs-ofctl", *argv]),
                    env=ovs_env(self.inst, NODE), timeout=600).stdout
