@@ -22,8 +22,11 @@ enum { MAX_CONDITIONS = 256, MAX_MESSAGE = 2048 };
 
 struct conditions {
     struct object_store *objects;
-    struct sset bad;   /* "KIND/NAMESPACE/NAME" of objects whose condition is False. */
-    struct sset fresh; /* The same of objects of virga.dev that are new. */
+    /* "KIND/NAMESPACE/NAME" of objects ... */
+    struct sset bad;     /* ... whose condition is False. */
+    struct sset fresh;   /* ... of virga.dev that are new. */
+    struct sset waiting; /* ... to be looked at. */
+    bool writing;        /* What changes is our own work. */
 };
 
 /* --- One condition --------------------------------------------------------------- */
@@ -192,8 +195,9 @@ note_bad(json_t *object, void *conditions_)
         const struct resource_kind *kind = resource_kind_by_gvk(text_of(object, "apiVersion"),
                                                                 text_of(object, "kind"));
         char *name = kind ? kind_name(kind) : xstrdup(text_of(object, "kind"));
-        sset_add_and_free(&conditions->bad,
-                          object_key(name, text_of(meta, "namespace"), text_of(meta, "name")));
+        char *key = object_key(name, text_of(meta, "namespace"), text_of(meta, "name"));
+        sset_add(&conditions->waiting, key);
+        sset_add_and_free(&conditions->bad, key);
         free(name);
     }
 }
@@ -205,6 +209,7 @@ conditions_create(struct object_store *objects)
     conditions->objects = objects;
     sset_init(&conditions->bad);
     sset_init(&conditions->fresh);
+    sset_init(&conditions->waiting);
     for (size_t i = 0; i < n_resource_kinds; i++) {
         object_store_each(objects, &resource_kinds[i], NULL, note_bad, conditions);
     }
@@ -217,6 +222,7 @@ conditions_destroy(struct conditions *conditions)
     if (conditions) {
         sset_destroy(&conditions->bad);
         sset_destroy(&conditions->fresh);
+        sset_destroy(&conditions->waiting);
         free(conditions);
     }
 }
@@ -233,16 +239,17 @@ set_condition(struct conditions *conditions, const struct resource_kind *kind, c
                              : NULL;
     if (changed) {
         json_t *stored;
+        conditions->writing = true;
         object_store_update(conditions->objects, kind, ns, name, changed, true, &stored);
+        conditions->writing = false;
     }
 }
 
 static void
-set_problem(struct conditions *conditions, const struct compile_problem *p, struct sset *seen,
+set_problem(struct conditions *conditions, const char *key, const struct compile_problem *p,
             long long wall)
 {
     const struct resource_kind *kind = kind_of(p->kind);
-    char *key = object_key(p->kind, p->namespace_, p->name);
     if (kind) {
         set_condition(conditions, kind, p->namespace_, p->name, false, p->reason, p->message,
                       wall);
@@ -250,7 +257,6 @@ set_problem(struct conditions *conditions, const struct compile_problem *p, stru
     if (sset_add(&conditions->bad, key)) {
         VLOG_WARN_RL(&problem_rl, "%s: %s: %s", key, p->reason, p->message);
     }
-    sset_add_and_free(seen, key);
 }
 
 /* 'key' is "KIND/NAMESPACE/NAME"; false if there is no such object. */
@@ -282,67 +288,71 @@ clear_problem(struct conditions *conditions, const char *key, long long wall)
 void
 conditions_note(struct conditions *conditions, const struct object_event *event)
 {
+    if (conditions->writing) {
+        return;
+    }
+    char *name = kind_name(event->kind);
+    char *key = object_key(name, event->namespace_, event->name);
     if (event->type == OBJECT_ADDED && !strcmp(event->kind->group, "virga.dev")) {
-        char *name = kind_name(event->kind);
-        sset_add_and_free(&conditions->fresh, object_key(name, event->namespace_, event->name));
-        free(name);
+        sset_add(&conditions->fresh, key);
+    }
+    sset_add_and_free(&conditions->waiting, key);
+    free(name);
+}
+
+void
+conditions_look_at(struct conditions *conditions, const struct sset *keys)
+{
+    const char *key;
+    SSET_FOR_EACH (key, keys) {
+        sset_add(&conditions->waiting, key);
     }
 }
 
 static void
-greet_fresh(struct conditions *conditions, const struct sset *bad, long long wall)
+bring_up_to_date(struct conditions *conditions, const char *key,
+                 const struct compile_problem *problem, long long wall)
 {
-    const char *key, *next;
-    SSET_FOR_EACH_SAFE (key, next, &conditions->fresh) {
-        if (!sset_contains(bad, key)) {
-            set_ready(conditions, key, wall);
-        }
-        sset_delete(&conditions->fresh, SSET_NODE_FROM_NAME(key));
+    bool fresh = sset_find_and_delete(&conditions->fresh, key);
+    if (problem) {
+        set_problem(conditions, key, problem, wall);
+    } else if (sset_find_and_delete(&conditions->bad, key)) {
+        clear_problem(conditions, key, wall);
+    } else if (fresh) {
+        set_ready(conditions, key, wall);
     }
 }
 
-void
-conditions_update(struct conditions *conditions, const struct compile_problem *problems, size_t n,
-                  long long wall)
+static void
+take_waiting(struct conditions *conditions, size_t max, struct sset *taken)
 {
-    struct sset seen = SSET_INITIALIZER(&seen);
     const char *key, *next;
-    for (size_t i = 0; i < n; i++) {
-        set_problem(conditions, &problems[i], &seen, wall);
-    }
-    SSET_FOR_EACH_SAFE (key, next, &conditions->bad) {
-        if (!sset_contains(&seen, key)) {
-            clear_problem(conditions, key, wall);
-            sset_delete(&conditions->bad, SSET_NODE_FROM_NAME(key));
+    SSET_FOR_EACH_SAFE (key, next, &conditions->waiting) {
+        if (sset_count(taken) >= max) {
+            break;
         }
+        sset_add(taken, key);
+        sset_delete(&conditions->waiting, SSET_NODE_FROM_NAME(key));
     }
-    greet_fresh(conditions, &seen, wall);
-    sset_destroy(&seen);
 }
 
-void
-conditions_update_some(struct conditions *conditions, const struct sset *keys,
-                       const struct compile *compile, long long wall)
+size_t
+conditions_run(struct conditions *conditions, size_t max, conditions_find_cb *find,
+               const void *aux, long long wall)
 {
-    struct sset seen = SSET_INITIALIZER(&seen);
+    struct sset taken = SSET_INITIALIZER(&taken);
     const char *key;
-    SSET_FOR_EACH (key, keys) {
-        const struct compile_problem *problem = compile_find_problem(compile, key);
-        if (problem) {
-            set_problem(conditions, problem, &seen, wall);
-        } else if (sset_find_and_delete(&conditions->bad, key)) {
-            clear_problem(conditions, key, wall);
-        }
+    take_waiting(conditions, max, &taken);
+    SSET_FOR_EACH (key, &taken) {
+        bring_up_to_date(conditions, key, find(aux, key), wall);
     }
-    greet_fresh(conditions, &seen, wall);
-    sset_destroy(&seen);
+    size_t n = sset_count(&taken);
+    sset_destroy(&taken);
+    return n;
 }
 
-char *
-conditions_key(const struct resource_kind *kind, const char *ns, const char *name)
+bool
+conditions_wait(const struct conditions *conditions)
 {
-    char *kind_text = kind_name(kind);
-    char *key = object_key(kind_text, ns, name);
-    free(kind_text);
-    return key;
+    return !sset_is_empty(&conditions->waiting);
 }

@@ -5,7 +5,11 @@
  *
  * When the problem is gone the condition turns "True"; an object that never
  * had one gets none, to keep writes low, unless it is of virga.dev: these say
- * that they were taken up.  One log line per new problem. */
+ * that they were taken up.  One log line per new problem.
+ *
+ * Objects wait to be looked at, and some of them are at a time: when all nodes of
+ * a large cluster fall silent, each of their pods has a problem, and who asks the
+ * controller something must not wait for all of these. */
 #ifndef VIRGA_CONDITIONS_H
 #define VIRGA_CONDITIONS_H 1
 
@@ -17,31 +21,29 @@
 struct compile_problem;
 struct object_event;
 struct object_store;
+struct resource_kind;
+struct sset;
 
 #define CONDITION_NETWORK_READY "virga.dev/NetworkReady"
 
 struct conditions;
-/* Looks for conditions of an earlier life in the store's objects. */
+/* Objects with conditions of an earlier life wait from the beginning. */
 struct conditions *conditions_create(struct object_store *);
 void conditions_destroy(struct conditions *);
 
-/* An object of any kind came, changed or went. */
+/* An object of any kind came, changed or went: it waits. */
 void conditions_note(struct conditions *, const struct object_event *);
+/* So do the objects of 'keys', "KIND/NAMESPACE/NAME" as of compile's problems;
+ * every one whose problem changed. */
+void conditions_look_at(struct conditions *, const struct sset *keys);
 
-/* Brings the objects up to date with all the problems there are; 'wall' in ms
- * since 1970.  Writes only what differs. */
-void conditions_update(struct conditions *, const struct compile_problem *, size_t n,
-                       long long wall);
-
-/* The same for the objects of 'keys' alone: every one that was written or whose
- * problem changed since the last update.  'compile' knows the problems. */
-struct compile;
-struct sset;
-void conditions_update_some(struct conditions *, const struct sset *keys, const struct compile *,
-                            long long wall);
-/* What such keys are, malloc'd; also of compile's problems. */
-struct resource_kind;
-char *conditions_key(const struct resource_kind *, const char *ns, const char *name);
+/* What is wrong with the object of a key; NULL: nothing. */
+typedef const struct compile_problem *conditions_find_cb(const void *aux, const char *key);
+/* Brings up to 'max' of the objects that wait up to date; 'wall' in ms since 1970.
+ * Writes only what differs.  Returns how many were looked at. */
+size_t conditions_run(struct conditions *, size_t max, conditions_find_cb *, const void *aux,
+                      long long wall);
+bool conditions_wait(const struct conditions *); /* Do some wait? */
 
 /* A copy of 'object' with a condition set in status.conditions; NULL if it
  * says just that already. */

@@ -57,6 +57,47 @@ condition_text(struct object_store *objects, const char *name, size_t index)
         free(text_);                                        \
     } while (0)
 
+struct problems {
+    const struct compile_problem *a;
+    size_t n;
+};
+
+static const struct compile_problem *
+find(const void *problems_, const char *key)
+{
+    const struct problems *problems = problems_;
+    for (size_t i = 0; i < problems->n; i++) {
+        const struct compile_problem *p = &problems->a[i];
+        char *own = xasprintf("%s/%s/%s", p->kind, p->namespace_, p->name);
+        bool found = !strcmp(own, key);
+        free(own);
+        if (found) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void
+run(struct conditions *conditions, const struct compile_problem *a, size_t n, long long wall)
+{
+    struct problems problems = { a, n };
+    conditions_run(conditions, SIZE_MAX, find, &problems, wall);
+    assert_false(conditions_wait(conditions));
+}
+
+/* The same, and both pods are looked at. */
+static void
+update(struct conditions *conditions, const struct compile_problem *a, size_t n, long long wall)
+{
+    struct sset keys = SSET_INITIALIZER(&keys);
+    sset_add(&keys, "Pod/x/a");
+    sset_add(&keys, "Pod/x/b");
+    conditions_look_at(conditions, &keys);
+    sset_destroy(&keys);
+    run(conditions, a, n, wall);
+}
+
 static void
 test_life_of_a_problem(void **state OVS_UNUSED)
 {
@@ -67,20 +108,20 @@ test_life_of_a_problem(void **state OVS_UNUSED)
     create_pod(objects, "b", "{}");
     uint64_t version = object_store_version(objects);
 
-    conditions_update(conditions, NULL, 0, 0);
+    update(conditions, NULL, 0, 0);
     assert_int_equal(object_store_version(objects), version);
-    conditions_update(conditions, &p, 1, 0);
+    update(conditions, &p, 1, 0);
     assert_condition(objects, "a", 0, "False AddressTaken by b 1970-01-01T00:00:00Z");
-    conditions_update(conditions, &p, 1, 1000);
+    update(conditions, &p, 1, 1000);
     assert_int_equal(object_store_version(objects), version + 1); /* Written once. */
 
     p.message = "by c"; /* Still the same transition. */
-    conditions_update(conditions, &p, 1, 2000);
+    update(conditions, &p, 1, 2000);
     assert_condition(objects, "a", 0, "False AddressTaken by c 1970-01-01T00:00:00Z");
-    conditions_update(conditions, NULL, 0, 3000);
+    update(conditions, NULL, 0, 3000);
     assert_condition(objects, "a", 0, "True Ready  1970-01-01T00:00:03Z");
     version = object_store_version(objects);
-    conditions_update(conditions, NULL, 0, 4000);
+    update(conditions, NULL, 0, 4000);
     assert_int_equal(object_store_version(objects), version);
     assert_condition(objects, "b", 0, "none");
 
@@ -114,9 +155,9 @@ test_conditions_stay_within_their_schema(void **state OVS_UNUSED)
     };
     create_pod(objects, "a", "{}");
     create_pod(objects, "b", ds_cstr(&full));
-    conditions_update(conditions, problems, 2, 0);
+    update(conditions, problems, 2, 0);
     uint64_t version = object_store_version(objects);
-    conditions_update(conditions, problems, 2, 0);
+    update(conditions, problems, 2, 0);
     assert_int_equal(object_store_version(objects), version);
     char *condition = condition_text(objects, "a", 0);
     assert_in_range(strlen(condition), 2000, 2200);
@@ -139,7 +180,7 @@ test_conditions_of_an_earlier_life(void **state OVS_UNUSED)
                "\"virga.dev/NetworkReady\",\"status\":\"False\",\"reason\":\"X\",\"message\":"
                "\"\"}]}");
     struct conditions *conditions = conditions_create(objects);
-    conditions_update(conditions, NULL, 0, 0);
+    run(conditions, NULL, 0, 0);
     assert_condition(objects, "a", 1, "True Ready  1970-01-01T00:00:00Z");
     const json_t *object = object_store_get(objects, pods(), "x", "a");
     const json_t *other = json_array_get(
@@ -157,17 +198,17 @@ test_object_comes_again(void **state OVS_UNUSED)
     struct conditions *conditions = conditions_create(objects);
     const struct compile_problem p = { "Pod", "x", "a", "AddressTaken", "by b" };
     json_t *last;
-    conditions_update(conditions, &p, 1, 0); /* It is not there at all. */
+    update(conditions, &p, 1, 0); /* It is not there at all. */
     create_pod(objects, "a", "{}");
-    conditions_update(conditions, &p, 1, 0);
+    update(conditions, &p, 1, 0);
     object_store_delete(objects, pods(), "x", "a", NULL, &last);
     json_decref(last);
     create_pod(objects, "a", "{}");
-    conditions_update(conditions, &p, 1, 0);
+    update(conditions, &p, 1, 0);
     assert_condition(objects, "a", 0, "False AddressTaken by b 1970-01-01T00:00:00Z");
     object_store_delete(objects, pods(), "x", "a", NULL, &last);
     json_decref(last);
-    conditions_update(conditions, NULL, 0, 0);
+    update(conditions, NULL, 0, 0);
     conditions_destroy(conditions);
     object_store_destroy(objects);
 }
@@ -195,7 +236,7 @@ test_groups_are_greeted(void **state OVS_UNUSED)
                                    &stored);
         conditions_note(conditions, &event);
     }
-    conditions_update(conditions, &problem, 1, 0);
+    run(conditions, &problem, 1, 0);
     for (size_t i = 0; i < 2; i++) {
         const json_t *object = object_store_get(objects, groups, NULL, names[i]);
         const json_t *c = json_array_get(
@@ -240,14 +281,28 @@ set_namespace(struct compile *compile, const char *name)
     json_decref(json);
 }
 
-/* Only what was written or whose problem changed is looked at, and the outcome
- * is that of a look at everything. */
+static const struct compile_problem *
+find_compiled(const void *compile, const char *key)
+{
+    return compile_find_problem(compile, key);
+}
+
 static void
-test_some_of_many(void **state OVS_UNUSED)
+look_at_changes(struct conditions *conditions, struct compile *compile)
+{
+    struct sset keys = SSET_INITIALIZER(&keys);
+    compile_run(compile);
+    compile_take_problem_changes(compile, &keys);
+    conditions_look_at(conditions, &keys);
+    sset_destroy(&keys);
+}
+
+/* What the compiler says has changed is all that has to be looked at. */
+static void
+test_problems_of_the_compiler(void **state OVS_UNUSED)
 {
     struct object_store *objects = object_store_create(0);
     struct conditions *conditions = conditions_create(objects);
-    struct sset keys = SSET_INITIALIZER(&keys);
     struct compile_config config;
     struct in6_addr vtep = in6_addr_mapped_ipv4(htonl(0x0a000001));
     compile_config_default(&config);
@@ -256,39 +311,67 @@ test_some_of_many(void **state OVS_UNUSED)
     create_pod(objects, "b", "{}");
     set_namespace(compile, "x");
     set_pod_on_unknown_node(compile, "a");
-    set_pod_on_unknown_node(compile, "b");
 
-    compile_run(compile);
-    compile_take_problem_changes(compile, &keys);
-    sset_find_and_delete(&keys, "Pod/x/b");
-    conditions_update_some(conditions, &keys, compile, 0);
+    look_at_changes(conditions, compile);
+    assert_true(conditions_wait(conditions));
+    conditions_run(conditions, SIZE_MAX, find_compiled, compile, 0);
     char *text = condition_text(objects, "a", 0);
     assert_non_null(strstr(text, "False"));
     free(text);
     assert_condition(objects, "b", 0, "none");
 
-    sset_clear(&keys);
-    compile_run(compile);
-    compile_take_problem_changes(compile, &keys);
-    assert_true(sset_is_empty(&keys)); /* Nothing changed. */
+    look_at_changes(conditions, compile);
+    assert_false(conditions_wait(conditions)); /* Nothing changed. */
 
-    sset_add(&keys, "Pod/x/b"); /* As if it was written. */
     compile_set_node(compile, "n", &vtep, &vtep, 1);
-    compile_run(compile);
-    compile_take_problem_changes(compile, &keys);
-    assert_true(sset_contains(&keys, "Pod/x/a"));
-    conditions_update_some(conditions, &keys, compile, 0);
-    uint64_t version = object_store_version(objects);
+    look_at_changes(conditions, compile);
+    conditions_run(conditions, SIZE_MAX, find_compiled, compile, 0);
     text = condition_text(objects, "a", 0);
-    size_t n;
-    const struct compile_problem *problems = compile_problems(compile, &n);
-    conditions_update(conditions, problems, n, 0);
-    assert_int_equal(object_store_version(objects), version);
+    assert_non_null(strstr(text, "True"));
     free(text);
-    sset_destroy(&keys);
     compile_destroy(compile);
     conditions_destroy(conditions);
     object_store_destroy(objects);
+}
+
+static void
+note(const struct object_event *event, void *conditions)
+{
+    conditions_note(conditions, event);
+}
+
+/* Of very many objects some at a time, each once, though each write is an event. */
+static void
+test_some_of_many(void **state OVS_UNUSED)
+{
+    enum { N = 1000, SOME = 300 };
+    struct object_store *objects = object_store_create(0);
+    struct conditions *conditions = conditions_create(objects);
+    struct compile_problem a[N];
+    struct problems problems = { a, N };
+    object_store_set_callback(objects, note, conditions);
+    for (size_t i = 0; i < N; i++) {
+        a[i] = (struct compile_problem){ "Pod", "x", xasprintf("p%" PRIuSIZE, i), "NodeSilent",
+                                         "n" };
+        create_pod(objects, a[i].name, "{}");
+    }
+    uint64_t version = object_store_version(objects);
+    for (size_t done = 0; done < N;) {
+        size_t n = conditions_run(conditions, SOME, find, &problems, 0);
+        assert_int_equal(n, MIN(SOME, N - done));
+        done += n;
+        assert_int_equal(object_store_version(objects), version + done);
+        assert_int_equal(conditions_wait(conditions), done < N);
+    }
+    for (size_t i = 0; i < N; i++) {
+        assert_condition(objects, a[i].name, 0, "False NodeSilent n 1970-01-01T00:00:00Z");
+    }
+    object_store_set_callback(objects, NULL, NULL);
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+    for (size_t i = 0; i < N; i++) {
+        free(CONST_CAST(char *, a[i].name));
+    }
 }
 
 int
@@ -300,6 +383,7 @@ main(void)
         cmocka_unit_test(test_conditions_of_an_earlier_life),
         cmocka_unit_test(test_groups_are_greeted),
         cmocka_unit_test(test_object_comes_again),
+        cmocka_unit_test(test_problems_of_the_compiler),
         cmocka_unit_test(test_some_of_many),
     };
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);

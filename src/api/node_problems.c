@@ -7,6 +7,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "smap.h"
+#include "sset.h"
 #include "store/store.h"
 #include "util.h"
 
@@ -24,10 +25,8 @@ struct problem {
 };
 
 struct node_problems {
-    struct shash round; /* Policy -> struct entry. */
-    struct problem *a;  /* Sorted by policy. */
-    size_t n;
-    struct compile_problem *joined;
+    struct shash round;    /* Policy -> struct entry. */
+    struct shash problems; /* Policy -> struct problem. */
 };
 
 struct node_problems *
@@ -35,6 +34,7 @@ node_problems_create(void)
 {
     struct node_problems *np = xzalloc(sizeof *np);
     shash_init(&np->round);
+    shash_init(&np->problems);
     return np;
 }
 
@@ -52,15 +52,17 @@ clear_round(struct node_problems *np)
 }
 
 static void
-free_problems(struct problem *a, size_t n)
+free_problems(struct shash *problems)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(a[i].kind);
-        free(a[i].ns);
-        free(a[i].name);
-        free(a[i].message);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, problems) {
+        struct problem *p = node->data;
+        free(p->kind);
+        free(p->ns);
+        free(p->name);
+        free(p->message);
     }
-    free(a);
+    shash_destroy_free_data(problems);
 }
 
 void
@@ -69,8 +71,7 @@ node_problems_destroy(struct node_problems *np)
     if (np) {
         clear_round(np);
         shash_destroy(&np->round);
-        free_problems(np->a, np->n);
-        free(np->joined);
+        free_problems(&np->problems);
         free(np);
     }
 }
@@ -117,15 +118,16 @@ entry_message(const struct entry *e)
                : xasprintf("on %s: %s", e->node, e->why);
 }
 
-/* False if the text is not KIND/NAMESPACE/NAME. */
-static bool
-make_problem(const char *policy, const struct entry *e, struct problem *p)
+/* NULL if the text is not KIND/NAMESPACE/NAME. */
+static struct problem *
+make_problem(const char *policy, const struct entry *e)
 {
     const char *ns = strchr(policy, '/');
     const char *name = ns ? strchr(ns + 1, '/') : NULL;
     if (!name) {
-        return false;
+        return NULL;
     }
+    struct problem *p = xmalloc(sizeof *p);
     p->kind = xmemdup0(policy, ns - policy);
     p->ns = xmemdup0(ns + 1, name - ns - 1);
     p->name = xstrdup(name + 1);
@@ -137,62 +139,42 @@ make_problem(const char *policy, const struct entry *e, struct problem *p)
         .reason = "TooLarge",
         .message = p->message,
     };
-    return true;
+    return p;
 }
 
-static bool
-same_problem(const struct compile_problem *a, const struct compile_problem *b)
+/* The policies of 'a' of which 'b' says something else, or nothing. */
+static void
+add_different(const struct shash *a, const struct shash *b, struct sset *policies)
 {
-    return !strcmp(a->kind, b->kind) && !strcmp(a->namespace_, b->namespace_)
-           && !strcmp(a->name, b->name);
-}
-
-static bool
-same_problems(const struct problem *a, size_t n_a, const struct problem *b, size_t n_b)
-{
-    for (size_t i = 0; i < n_a && n_a == n_b; i++) {
-        if (!same_problem(&a[i].p, &b[i].p) || strcmp(a[i].message, b[i].message)) {
-            return false;
+    const struct shash_node *node;
+    SHASH_FOR_EACH (node, a) {
+        const struct problem *p = node->data, *other = shash_find_data(b, node->name);
+        if (!other || strcmp(p->message, other->message)) {
+            sset_add(policies, node->name);
         }
     }
-    return n_a == n_b;
 }
 
-bool
-node_problems_end(struct node_problems *np)
+void
+node_problems_end(struct node_problems *np, struct sset *changed)
 {
-    const struct shash_node **sorted = shash_sort(&np->round);
-    struct problem *a = xcalloc(shash_count(&np->round) + 1, sizeof *a);
-    size_t n = 0;
-    for (size_t i = 0; i < shash_count(&np->round); i++) {
-        n += make_problem(sorted[i]->name, sorted[i]->data, &a[n]);
+    struct shash problems = SHASH_INITIALIZER(&problems);
+    const struct shash_node *node;
+    SHASH_FOR_EACH (node, &np->round) {
+        struct problem *p = make_problem(node->name, node->data);
+        if (p) {
+            shash_add(&problems, node->name, p);
+        }
     }
-    free(sorted);
-    bool changed = !same_problems(a, n, np->a, np->n);
-    free_problems(np->a, np->n);
-    np->a = a;
-    np->n = n;
-    return changed;
+    add_different(&problems, &np->problems, changed);
+    add_different(&np->problems, &problems, changed);
+    shash_swap(&problems, &np->problems);
+    free_problems(&problems);
 }
 
 const struct compile_problem *
-node_problems_join(struct node_problems *np, const struct compile_problem *theirs, size_t n,
-                   size_t *n_all)
+node_problems_find(const struct node_problems *np, const char *policy)
 {
-    free(np->joined);
-    np->joined = xcalloc(n + np->n + 1, sizeof *np->joined);
-    *n_all = n;
-    for (size_t i = 0; i < n; i++) {
-        np->joined[i] = theirs[i];
-    }
-    for (size_t i = 0; i < np->n; i++) {
-        bool known = false;
-        for (size_t j = 0; j < n && !known; j++) {
-            known = same_problem(&np->a[i].p, &theirs[j]);
-        }
-        if (!known) {
-            np->joined[(*n_all)++] = np->a[i].p;
-        }
-    }
-    return np->joined;
+    const struct problem *p = shash_find_data(&np->problems, policy);
+    return p ? &p->p : NULL;
 }

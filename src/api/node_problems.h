@@ -16,16 +16,14 @@ struct node_problems;
 struct node_problems *node_problems_create(void);
 void node_problems_destroy(struct node_problems *);
 
-/* A round over all nodes: begin, see each, end.  End returns true if anything is
- * different from the round before. */
+/* A round over all nodes: begin, see each, end.  End adds to 'changed' the policies
+ * (KIND/NAMESPACE/NAME) whose problem is not that of the round before. */
+struct sset;
 void node_problems_begin(struct node_problems *);
 void node_problems_see(struct node_problems *, const struct store_node_status *);
-bool node_problems_end(struct node_problems *);
+void node_problems_end(struct node_problems *, struct sset *changed);
 
-/* 'theirs', and after them ours of objects that have none among those.
- * Borrowed, until the next round or call. */
-const struct compile_problem *node_problems_join(struct node_problems *,
-                                                 const struct compile_problem *theirs, size_t n,
-                                                 size_t *n_all);
+/* The problem of a policy, or NULL.  Borrowed, until the next round. */
+const struct compile_problem *node_problems_find(const struct node_problems *, const char *policy);
 
 #endif

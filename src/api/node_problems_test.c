@@ -3,6 +3,7 @@
 #include "base/test.h"
 #include "compile/compile.h"
 #include "smap.h"
+#include "sset.h"
 #include "store/store.h"
 #include "util.h"
 
@@ -38,63 +39,55 @@ see(const char *node, const char *policy, const char *why)
 }
 
 static void
+assert_changed(const char *policies)
+{
+    struct sset changed = SSET_INITIALIZER(&changed);
+    node_problems_end(np, &changed);
+    char *text = sset_join(&changed, " ", "");
+    assert_string_equal(text, policies);
+    free(text);
+    sset_destroy(&changed);
+}
+
+static void
 test_rounds(void **state)
 {
-    size_t n;
     node_problems_begin(np);
     see("node-2", "NetworkPolicy/shop/big", "it is too large");
     see("node-1", "NetworkPolicy/shop/big", "far too large");
     see("node-3", NULL, NULL);
     see("node-3", "nonsense", "x");
-    assert_true(node_problems_end(np));
-    const struct compile_problem *all = node_problems_join(np, NULL, 0, &n);
-    assert_int_equal(n, 1);
-    assert_string_equal(all[0].kind, "NetworkPolicy");
-    assert_string_equal(all[0].namespace_, "shop");
-    assert_string_equal(all[0].name, "big");
-    assert_string_equal(all[0].reason, "TooLarge");
-    assert_string_equal(all[0].message, "on node-1 and 1 more: far too large");
+    assert_changed("NetworkPolicy/shop/big");
+    const struct compile_problem *p = node_problems_find(np, "NetworkPolicy/shop/big");
+    assert_string_equal(p->kind, "NetworkPolicy");
+    assert_string_equal(p->namespace_, "shop");
+    assert_string_equal(p->name, "big");
+    assert_string_equal(p->reason, "TooLarge");
+    assert_string_equal(p->message, "on node-1 and 1 more: far too large");
+    assert_null(node_problems_find(np, "nonsense"));
 
     node_problems_begin(np);
     see("node-1", "NetworkPolicy/shop/big", "far too large");
     see("node-2", "NetworkPolicy/shop/big", "it is too large");
-    assert_false(node_problems_end(np));
+    assert_changed("");
     node_problems_begin(np);
     see("node-2", "NetworkPolicy/shop/big", "it is too large");
-    assert_true(node_problems_end(np));
-    all = node_problems_join(np, NULL, 0, &n);
-    assert_string_equal(all[0].message, "on node-2: it is too large");
+    see("node-2", "ClusterNetworkPolicy//a", "x");
+    assert_changed("ClusterNetworkPolicy//a NetworkPolicy/shop/big");
+    assert_string_equal(node_problems_find(np, "NetworkPolicy/shop/big")->message,
+                        "on node-2: it is too large");
+    assert_string_equal(node_problems_find(np, "ClusterNetworkPolicy//a")->namespace_, "");
     node_problems_begin(np);
-    assert_true(node_problems_end(np));
-    node_problems_join(np, NULL, 0, &n);
-    assert_int_equal(n, 0);
-}
-
-/* One problem an object: what the compiler says is the cause. */
-static void
-test_join(void **state)
-{
-    const struct compile_problem theirs[] = {
-        { "ClusterNetworkPolicy", "", "a", "UnknownPeer", "m" },
-        { "Pod", "shop", "b", "AddressTaken", "m" },
-    };
-    size_t n;
-    node_problems_begin(np);
-    see("node-1", "ClusterNetworkPolicy//a", "x");
-    see("node-1", "ClusterNetworkPolicy//b", "x");
-    node_problems_end(np);
-    const struct compile_problem *all = node_problems_join(np, theirs, 2, &n);
-    assert_int_equal(n, 3);
-    assert_string_equal(all[0].reason, "UnknownPeer");
-    assert_string_equal(all[1].reason, "AddressTaken");
-    assert_string_equal(all[2].name, "b");
-    assert_string_equal(all[2].reason, "TooLarge");
+    see("node-2", "ClusterNetworkPolicy//a", "x");
+    assert_changed("NetworkPolicy/shop/big");
+    assert_null(node_problems_find(np, "NetworkPolicy/shop/big"));
+    assert_non_null(node_problems_find(np, "ClusterNetworkPolicy//a"));
 }
 
 int
 main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
-    const struct CMUnitTest tests[] = { TEST(test_rounds), TEST(test_join) };
+    const struct CMUnitTest tests[] = { TEST(test_rounds) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,14 @@ wait_for_turn(long long int deadline)
         wait_for_turn(deadline_);                                          \
     }
 
+static struct controller *
+controller_lead(void)
+{
+    struct controller *c = controller_start();
+    until(engine_is_leading(c->engine));
+    return c;
+}
+
 static int
 teardown(void **state)
 {
@@ -239,8 +247,7 @@ create_shop(struct controller *c)
 static void
 test_everything_survives_a_crash(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     char *pods = ask(c, "GET /api/v1/pods", NULL, 200);
     char *namespaces = ask(c, "GET /api/v1/namespaces", NULL, 200);
@@ -250,8 +257,7 @@ test_everything_survives_a_crash(void **state)
     assert_non_null(strstr(records, "policy=NetworkPolicy/shop/p index=0"));
     controller_kill(c);
 
-    c = controller_start();
-    until(engine_is_leading(c->engine));
+    c = controller_lead();
     expect_same(c, "GET /api/v1/pods", pods);
     expect_same(c, "GET /api/v1/namespaces", namespaces);
     expect_same(c, "GET " POLICIES, policies);
@@ -263,8 +269,7 @@ test_everything_survives_a_crash(void **state)
 static void
 test_numbers_are_not_used_again(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     expect(c, "POST " PODS, POD("c", ""), 201);
     json_t *before = ask_json(c, "GET " PODS, 200);
@@ -274,8 +279,7 @@ test_numbers_are_not_used_again(void **state)
     expect(c, "DELETE " PODS "/c", NULL, 200);
     controller_kill(c);
 
-    c = controller_start();
-    until(engine_is_leading(c->engine));
+    c = controller_lead();
     expect(c, "POST " PODS, POD("d", ""), 201);
     records = ask(c, "GET /virga/v1/records", NULL, 200);
     assert_non_null(strstr(records, "endpoint 4 name=shop/d"));
@@ -299,8 +303,7 @@ test_numbers_are_not_used_again(void **state)
 static void
 test_replies_wait_for_the_database(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     uint64_t watch = post_request(c, "GET " PODS "?watch=1&labelSelector=new", NULL);
     until(has_reply(c, watch));
@@ -330,8 +333,7 @@ test_replies_wait_for_the_database(void **state)
 static void
 test_database_dies_and_comes_back(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     char *pods = ask(c, "GET " PODS, NULL, 200);
     uint64_t watch = post_request(c, "GET " PODS "?watch=1&labelSelector=none", NULL);
@@ -412,8 +414,7 @@ network_ready(struct controller *c, const char *line)
 static void
 test_conditions(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     expect(c, "POST " PODS,
            UNSCHEDULED_POD("x", ",\"annotations\":{\"virga.dev/ip\":\"10.128.1.200\"}"), 201);
@@ -428,8 +429,7 @@ test_conditions(void **state)
     json_decref(status);
     controller_kill(c);
 
-    c = controller_start();
-    until(engine_is_leading(c->engine));
+    c = controller_lead();
     assert_conditions(c, "GET " PODS "/y", "virga.dev/NetworkReady=False AddressTaken ");
     expect(c, "DELETE " PODS "/x", NULL, 200);
     assert_conditions(c, "GET " PODS "/y", "virga.dev/NetworkReady=True Ready ");
@@ -483,8 +483,7 @@ node_is(struct controller *c, const char *conditions)
 static void
 test_nodes(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     struct store *agent = lab_open("db", STORE_AGENT);
     say_node(agent, false, 0, 0);
@@ -519,12 +518,41 @@ node_is_unknown(struct controller *c)
     return unknown;
 }
 
+static size_t
+count_pods(struct controller *c, const char *with)
+{
+    char *list = ask(c, "GET " PODS, NULL, 200);
+    size_t n = 0;
+    for (const char *s = list; (s = strstr(s, with)); s++, n++) {
+        continue;
+    }
+    free(list);
+    return n;
+}
+
+/* More than are written between two commits. */
+static void
+test_conditions_of_many(void **state)
+{
+    enum { N = 700 };
+    struct controller *c = controller_lead();
+    create_shop(c);
+    for (size_t i = 0; i < N; i++) {
+        char *pod = xasprintf(POD("n%" PRIuSIZE, ""), i);
+        expect(c, "POST " PODS, pod, 201);
+        free(pod);
+    }
+    until(count_pods(c, "\"NodeNotReady\"") == N + 2);
+    struct store *agent = lab_open("db", STORE_AGENT);
+    say_node(agent, true, 0, 0);
+    until(count_pods(c, "\"Ready\"") == N + 2);
+}
+
 /* Who deletes the Node of a silent agent has the node forgotten. */
 static void
 test_deleted_node(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     struct store *agent = lab_open("db", STORE_AGENT);
     say_node_at(agent, true, 0, 0, time_wall_msec() - 60000);
@@ -549,12 +577,10 @@ test_deleted_node(void **state)
     until(node_is(c, "Ready=True AgentReady "));
 }
 
-/* "sync" returns when the ready nodes have what was written before it. */
 static void
 test_why(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     json_t *why = ask_json(c, "GET /virga/v1/why?from=shop/b&to=shop/a&port=80%2FTCP", 200);
     assert_string_equal(json_string_value(json_object_get(why, "verdict")), "allowed");
@@ -566,11 +592,11 @@ test_why(void **state)
     expect(c, "GET /virga/v1/why", NULL, 400);
 }
 
+/* "sync" returns when the ready nodes have what was written before it. */
 static void
 test_sync(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     struct store *agent = lab_open("db", STORE_AGENT);
     say_node(agent, true, 0, 0);
     until(node_is(c, "Ready=True AgentReady "));
@@ -603,8 +629,7 @@ test_sync(void **state)
 static void
 test_stats(void **state)
 {
-    struct controller *c = controller_start();
-    until(engine_is_leading(c->engine));
+    struct controller *c = controller_lead();
     create_shop(c);
     struct store *agent = lab_open("db", STORE_AGENT);
     say_node(agent, true, 0, 0);
@@ -662,6 +687,7 @@ main(void)
         standalone(test_database_dies_and_comes_back),
         standalone(test_two_controllers),
         standalone(test_conditions),
+        standalone(test_conditions_of_many),
         standalone(test_nodes),
         standalone(test_deleted_node),
         standalone(test_why),

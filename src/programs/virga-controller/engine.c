@@ -34,9 +34,10 @@
 VLOG_DEFINE_THIS_MODULE(engine);
 
 enum {
-    ROUND_MS = 20,        /* Requests are taken for this long, then written. */
-    NODES_SHARE = 20,     /* A look at all nodes may take a twentieth of the time. */
-    MAX_SETTLE_STEPS = 4, /* Compile, write conditions, compile ... */
+    ROUND_MS = 20,            /* Requests are taken for this long, then written. */
+    NODES_SHARE = 20,         /* A look at all nodes may take a twentieth of the time. */
+    CONDITIONS_AT_ONCE = 200, /* Some 0.1 ms each, if they are written. */
+    MAX_SETTLE_STEPS = 4,     /* Compile, write conditions, compile ... */
 };
 
 struct engine {
@@ -57,13 +58,13 @@ struct engine {
     struct node_problems *problems;
     struct identity_names *names;
     struct virga_views *views;
-    bool dirty;               /* Objects or nodes changed since compile_run(). */
-    bool conditions_known;    /* Conditions were those of all problems. */
-    struct sset touched;      /* Objects written since (conditions_key()). */
-    uint64_t ticket;          /* Of the last put. */
-    unsigned int nodes_seqno; /* store_seqno() when nodes were read. */
-    long long int nodes_at;   /* They are not read again before this. */
-    char *counters;           /* As last put. */
+    bool dirty;                 /* Objects or nodes changed since compile_run(). */
+    uint64_t ticket;            /* Of the last put. */
+    size_t conditions_left;     /* So many more may go before ... */
+    uint64_t conditions_ticket; /* ... this is committed. */
+    unsigned int nodes_seqno;   /* store_seqno() when nodes were read. */
+    long long int nodes_at;     /* They are not read again before this. */
+    char *counters;             /* As last put. */
 };
 
 static void on_object_event(const struct object_event *, void *engine);
@@ -85,7 +86,6 @@ engine_create(struct store *store, struct mailbox *requests, const struct compil
     engine->config = *config;
     engine->outbox = outbox_create(send, aux);
     engine->objects = object_store_create(0);
-    sset_init(&engine->touched);
     engine->rest = rest_create(engine->objects, on_reply, engine);
     return engine;
 }
@@ -197,8 +197,8 @@ start_leading(struct engine *engine)
     engine->leading = true;
     engine->lost = store_lost(engine->store);
     engine->ticket = 0;
+    engine->conditions_ticket = 0;
     engine->dirty = true;
-    engine->conditions_known = false;
     engine->nodes_at = 0;
     engine->compile = compile_create(&engine->config);
     store_each_object(engine->store, restore_object, engine);
@@ -244,7 +244,6 @@ stop_leading(struct engine *engine)
     policy_status_destroy(engine->policies);
     identity_names_destroy(engine->names);
     compile_destroy(engine->compile);
-    sset_clear(&engine->touched);
     free(engine->counters);
     engine->views = NULL;
     engine->conditions = NULL;
@@ -264,7 +263,6 @@ engine_destroy(struct engine *engine)
         rest_destroy(engine->rest);
         object_store_destroy(engine->objects);
         outbox_destroy(engine->outbox);
-        sset_destroy(&engine->touched);
         free(engine);
     }
 }
@@ -317,8 +315,6 @@ on_object_event(const struct object_event *event, void *engine_)
     engine->dirty = true;
     policy_status_note(engine->policies, event);
     conditions_note(engine->conditions, event);
-    sset_add_and_free(&engine->touched,
-                      conditions_key(event->kind, event->namespace_, event->name));
     rest_event(engine->rest, event);
 }
 
@@ -360,6 +356,16 @@ forget_node(const char *name, void *engine_)
     engine->ticket = store_ticket(engine->store);
 }
 
+static void
+note_node_problems(struct engine *engine)
+{
+    struct sset changed = SSET_INITIALIZER(&changed);
+    node_problems_end(engine->problems, &changed);
+    conditions_look_at(engine->conditions, &changed);
+    engine->dirty |= !sset_is_empty(&changed);
+    sset_destroy(&changed);
+}
+
 /* Whatever is written to the database leads here, so with many nodes one look
  * at all of them waits until it costs a small share of the time. */
 static void
@@ -380,7 +386,7 @@ run_nodes(struct engine *engine, long long now)
     policy_status_begin(engine->policies, now, time_wall_msec());
     store_each_node(engine->store, see_node, engine);
     node_objects_end(engine->nodes, node_gone, forget_node, engine);
-    engine->dirty |= node_problems_end(engine->problems);
+    note_node_problems(engine);
     policy_status_end(engine->policies);
     engine->nodes_at = now + NODES_SHARE * (time_usec() - began_us) / 1000;
 }
@@ -435,26 +441,37 @@ put_results(struct engine *engine)
     ds_destroy(&counters);
 }
 
-/* All problems once; from then on what may have changed.  Problems that nodes
- * tell are rare, and while there are any all is looked at. */
+static const struct compile_problem *
+find_problem(const void *engine_, const char *key)
+{
+    const struct engine *engine = engine_;
+    const struct compile_problem *problem = compile_find_problem(engine->compile, key);
+    return problem ? problem : node_problems_find(engine->problems, key);
+}
+
+static bool
+more_conditions_may_go(const struct engine *engine)
+{
+    return conditions_wait(engine->conditions)
+           && store_committed(engine->store) >= engine->conditions_ticket;
+}
+
+/* CONDITIONS_AT_ONCE between two commits, lest one become very large. */
 static void
 update_conditions(struct engine *engine)
 {
     struct sset keys = SSET_INITIALIZER(&keys);
-    long long wall = time_wall_msec();
-    size_t n, n_of_nodes;
-    sset_swap(&keys, &engine->touched);
     compile_take_problem_changes(engine->compile, &keys);
-    node_problems_join(engine->problems, NULL, 0, &n_of_nodes);
-    if (engine->conditions_known && !n_of_nodes) {
-        conditions_update_some(engine->conditions, &keys, engine->compile, wall);
-    } else {
-        const struct compile_problem *problems = compile_problems(engine->compile, &n);
-        problems = node_problems_join(engine->problems, problems, n, &n);
-        conditions_update(engine->conditions, problems, n, wall);
-    }
-    engine->conditions_known = !n_of_nodes;
+    conditions_look_at(engine->conditions, &keys);
     sset_destroy(&keys);
+    if (more_conditions_may_go(engine)) {
+        engine->conditions_left = CONDITIONS_AT_ONCE;
+    }
+    if (conditions_wait(engine->conditions) && engine->conditions_left) {
+        engine->conditions_left -= conditions_run(engine->conditions, engine->conditions_left,
+                                                  find_problem, engine, time_wall_msec());
+        engine->conditions_ticket = engine->ticket;
+    }
 }
 
 /* Conditions are changes of objects, which compile again; the second time
@@ -462,6 +479,7 @@ update_conditions(struct engine *engine)
 static void
 settle(struct engine *engine)
 {
+    engine->dirty |= more_conditions_may_go(engine);
     for (int i = 0; engine->dirty && i < MAX_SETTLE_STEPS; i++) {
         engine->dirty = false;
         compile_run(engine->compile);
@@ -504,7 +522,8 @@ is_behind_store(const struct engine *engine)
     return store_is_leader(store) != engine->leading
            || outbox_may_release(engine->outbox, store_committed(store))
            || (engine->leading
-               && (engine->dirty || store_lost(store) != engine->lost
+               && (engine->dirty || more_conditions_may_go(engine)
+                   || store_lost(store) != engine->lost
                    || (store_seqno(store) != engine->nodes_seqno
                        && time_msec() >= engine->nodes_at)));
 }
