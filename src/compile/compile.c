@@ -389,9 +389,10 @@ compile_del_node_object(struct compile *c, const char *name)
 void
 compile_run(struct compile *c)
 {
+    c->freed_run = c->subnets_freed ? c->run : c->freed_run;
+    c->subnets_freed = false;
     bool first = !c->run++;
 
-    c->subnets_freed = false;
     if (first) {
         restore_begin(c);
     }

@@ -272,6 +272,75 @@ test_cluster_without_free_subnet(void **state)
     world_uninit(&w);
 }
 
+/* A network that was full is known to be, until something comes free. */
+static void
+test_full_network_gets_room(void **state)
+{
+    struct world w;
+
+    world_init_small(&w, "10.0.0.0/28", 29);
+    world_set_node(&w, "node-1", "172.30.0.1");
+    reach_set_namespace(&w, "other", "");
+    reach_set_pod(&w, "other", "p", "", "", "");
+    world_run(&w);
+    reach_set_namespace(&w, "n", "");
+    for (int i = 0; i < 6; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%d", i);
+        reach_set_pod(&w, "n", name, "", "", "");
+    }
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "p5"), "SubnetExhausted");
+    reach_set_pod(&w, "n", "late", "", "", "");
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "late"), "SubnetExhausted");
+
+    /* Nobody waits when another network gives its subnet back. */
+    world_del_pod(&w, "n", "p5");
+    world_del_pod(&w, "n", "late");
+    world_run(&w);
+    world_del_pod(&w, "other", "p");
+    world_del_namespace(&w, "other");
+    world_run(&w);
+    reach_set_pod(&w, "n", "next", "", "", "");
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "next"), "none");
+    world_uninit(&w);
+}
+
+/* The same of an address that comes free while nobody waits. */
+static void
+test_full_network_gets_an_address_back(void **state)
+{
+    struct world w;
+
+    world_init(&w);
+    set_namespace_with(&w, "n", "192.168.0.0/30");
+    reach_set_pod(&w, "n", "a", "", "", "");
+    reach_set_pod(&w, "n", "b", "", "", "");
+    world_run(&w);
+    assert_string_equal(world_problem(&w, "Pod", "n", "b"), "SubnetExhausted");
+    world_del_pod(&w, "n", "b");
+    world_run(&w);
+    world_del_pod(&w, "n", "a");
+    world_run(&w);
+    reach_set_pod(&w, "n", "c", "", "", "");
+    world_run(&w);
+    assert_string_equal(world_address(&w, "n", "c"), "192.168.0.2");
+
+    /* And of one that goes to another in the run in which the network was full. */
+    reach_set_pod(&w, "n", "d", "", "", "");
+    world_run(&w);
+    world_del_pod(&w, "n", "c");
+    reach_set_pod(&w, "n", "e", "", "", "");
+    world_run(&w);
+    assert_string_equal(world_address(&w, "n", "d"), "192.168.0.2");
+    world_del_pod(&w, "n", "d");
+    world_run(&w);
+    assert_string_equal(world_address(&w, "n", "e"), "192.168.0.2");
+    world_uninit(&w);
+}
+
 static void
 test_annotated_subnets(void **state)
 {
@@ -612,6 +681,8 @@ main(void)
         cmocka_unit_test(test_freed_address_rests),
         cmocka_unit_test(test_automatic_network_grows),
         cmocka_unit_test(test_cluster_without_free_subnet),
+        cmocka_unit_test(test_full_network_gets_room),
+        cmocka_unit_test(test_full_network_gets_an_address_back),
         cmocka_unit_test(test_annotated_subnets),
         cmocka_unit_test(test_overlapping_subnets),
         cmocka_unit_test(test_static_addresses),

@@ -226,6 +226,15 @@ next_address(struct compile *c, struct namespace_entry *ns, bool ip4, struct in6
                && addresses_next(&c->addresses, ns->subnets, ns->n_subnets, ip4, last, ip));
 }
 
+/* Was the network found full, and has nothing come free since?  A network of 65,000
+ * addresses takes milliseconds to look through, and each new pod would. */
+static bool
+is_known_full(const struct compile *c, const struct namespace_entry *ns)
+{
+    uint64_t freed = !network_is_automatic(ns) ? 0 : c->subnets_freed ? c->run : c->freed_run;
+    return ns->full_run && (ns->full_run == c->run || ns->full_run > MAX(ns->room_run, freed));
+}
+
 /* One address of each family that the network has, IPv4 first.  Returns how many,
  * 0 if there is one to be had too few.  What the pod's label asks for is none of
  * the network's turn. */
@@ -237,7 +246,7 @@ next_addresses(struct compile *c, const struct pod_entry *pod, struct in6_addr i
     struct in6_addr last[2] = { ns->last_addresses[0], ns->last_addresses[1] };
     size_t n = 0;
 
-    if (ns->full_run == c->run) {
+    if (is_known_full(c, ns)) {
         return 0;
     }
     for (int ip4 = 1; ip4 >= 0; ip4--) {

@@ -157,6 +157,7 @@ struct compile {
     struct ovs_list waiting_pods;       /* Those that lack an address. */
     uint64_t run;                       /* Number of this run, 1... */
     bool subnets_freed;                 /* In this run. */
+    uint64_t freed_run;                 /* The last one before this in which some were. */
     bool ranks_freed;                   /* Since policies without ranks tried last. */
     bool nodes_changed;                 /* Labels or addresses, since node sets were computed. */
     bool networks_grew;                 /* In this half of pods_run(). */
