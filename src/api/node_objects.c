@@ -249,6 +249,19 @@ node_objects_end(struct node_objects *nodes, node_objects_cb *gone, node_objects
     }
 }
 
+void
+node_objects_note(struct node_objects *nodes, const struct object_event *event,
+                  node_objects_cb *forget, void *aux)
+{
+    struct agent *agent = event->type == OBJECT_DELETED && event->kind == nodes->kind
+                              ? shash_find_data(&nodes->agents, event->name)
+                              : NULL;
+    if (agent && agent->had_object && !agent_is_alive(nodes, agent)) {
+        agent->deleted = agent->told = true;
+        forget(event->name, aux);
+    }
+}
+
 long long
 node_objects_next(const struct node_objects *nodes)
 {

@@ -36,6 +36,13 @@ void node_objects_end(struct node_objects *, node_objects_cb *gone, node_objects
  * if none will. */
 long long node_objects_next(const struct node_objects *);
 
+/* An object was deleted just now.  If it is the Node of a silent agent, 'forget' is
+ * called as above, but at once: so that both are in one transaction, and no later
+ * controller finds the agent's rows without the Node and makes one. */
+struct object_event;
+void node_objects_note(struct node_objects *, const struct object_event *, node_objects_cb *forget,
+                       void *aux);
+
 bool node_objects_is_ready(const struct node_objects *, const char *name);
 
 #endif

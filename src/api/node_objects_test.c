@@ -218,6 +218,34 @@ test_deleted_while_silent(void **state)
     assert_string_equal(f->forgotten, "n");
 }
 
+static void
+note(const struct object_event *event, void *f_)
+{
+    struct fixture *f = f_;
+    node_objects_note(f->nodes, event, note_forgotten, f);
+}
+
+/* In the same breath, so that both are one transaction. */
+static void
+test_forgotten_with_its_object(void **state)
+{
+    struct fixture *f = *state;
+    object_store_set_callback(f->objects, note, f);
+    see(f, 0, WALL, true, "172.30.0.1");
+    delete_object(f); /* It is alive. */
+    assert_string_equal(f->forgotten, "");
+    see(f, 14000, WALL, true, "172.30.0.1");
+    assert_true(has_object(f));
+    see(f, 15000, WALL, true, "172.30.0.1");
+    assert_string_equal(f->forgotten, "");
+    delete_object(f);
+    assert_string_equal(f->forgotten, "n");
+    f->forgotten[0] = '\0';
+    see(f, 15001, WALL, true, "172.30.0.1"); /* The rows are still there. */
+    assert_string_equal(f->forgotten, "");
+    assert_false(has_object(f));
+}
+
 /* An agent with a wrong clock has just come: nobody deleted its Node. */
 static void
 test_new_and_silent(void **state)
@@ -240,6 +268,7 @@ main(void)
         with_fixture(test_addresses),
         with_fixture(test_gone_and_back),
         with_fixture(test_deleted_while_silent),
+        with_fixture(test_forgotten_with_its_object),
         with_fixture(test_new_and_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,6 +299,8 @@ put_object(struct engine *engine, const struct object_event *event)
     free(stored.json);
 }
 
+static void forget_node(const char *name, void *engine);
+
 static void
 on_object_event(const struct object_event *event, void *engine_)
 {
@@ -313,6 +315,7 @@ on_object_event(const struct object_event *event, void *engine_)
         apply_object(engine->compile, event->kind, event->object);
     }
     engine->dirty = true;
+    node_objects_note(engine->nodes, event, forget_node, engine);
     policy_status_note(engine->policies, event);
     conditions_note(engine->conditions, event);
     rest_event(engine->rest, event);
