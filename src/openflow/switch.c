@@ -248,6 +248,7 @@ static void
 begin_bundles(struct ofswitch *sw, uint64_t generation, const struct flow_changes *changes)
 {
     drop_bundle(sw);
+    sw->changes_wait = false;
     sw->epoch++;
     sw->bundle_generation = generation;
     flow_stages_begin(&sw->stages, changes, sw->dump.flows, &sw->bundle_id);
@@ -558,7 +559,9 @@ ofswitch_run(struct ofswitch *sw, struct flow_table *desired, uint64_t generatio
     if (desired && sw->state != DISCONNECTED) {
         advance(sw, desired, generation);
     }
-    sw->changes_wait = desired && sw->state != IDLE && flow_table_may_have_changes(desired);
+    /* Also if they cancel out later: they were promised a bundle (ofswitch_epoch()). */
+    sw->changes_wait = desired && sw->state != IDLE
+                       && (sw->changes_wait || flow_table_may_have_changes(desired));
 }
 
 void

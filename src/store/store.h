@@ -38,7 +38,7 @@ bool store_has_own_rows(const struct store *);
  * (IDL change tracking).  *generation is that of the snapshot.  Both stay as they are
  * while store_feed_is_behind(). */
 void store_read_records(struct store *, struct records *, uint64_t *generation);
-/* Agent: each millisecond or so of a long store_read_records(). */
+/* Agent: each millisecond or so of a long store_read_records(), unless it is the first. */
 void store_set_interlude(struct store *, const struct interlude *);
 
 /* Agent: the controller that wrote last knows nothing of the feed, which is what agents
