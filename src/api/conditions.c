@@ -20,13 +20,17 @@ static struct vlog_rate_limit problem_rl = VLOG_RATE_LIMIT_INIT(60, 120);
 /* What the schemas of conditions allow, and what people can read. */
 enum { MAX_CONDITIONS = 256, MAX_MESSAGE = 2048 };
 
+enum { MAX_LOOKS = 4000 }; /* At once; 1 us each. */
+
 struct conditions {
     struct object_store *objects;
     /* "KIND/NAMESPACE/NAME" of objects ... */
     struct sset bad;     /* ... whose condition is False. */
     struct sset fresh;   /* ... of virga.dev that are new. */
-    struct sset waiting; /* ... to be looked at. */
+    struct sset waiting; /* ... to be looked at after ... */
+    struct sset turn;    /* ... these. */
     bool writing;        /* What changes is our own work. */
+    uint64_t n_written;
 };
 
 /* --- One condition --------------------------------------------------------------- */
@@ -184,20 +188,23 @@ kind_name(const struct resource_kind *kind)
                                        : xasprintf("%s.%s", kind->kind, kind->group);
 }
 
+/* Those whose problem may be gone, and those of virga.dev that were not greeted. */
 static void
-note_bad(json_t *object, void *conditions_)
+note_unfinished(json_t *object, void *conditions_)
 {
     struct conditions *conditions = conditions_;
+    const struct resource_kind *kind = resource_kind_by_gvk(text_of(object, "apiVersion"),
+                                                            text_of(object, "kind"));
     size_t index;
     const json_t *condition = find_condition(object, CONDITION_NETWORK_READY, &index);
-    if (condition && !strcmp(text_of(condition, "status"), "False")) {
+    bool bad = condition && !strcmp(text_of(condition, "status"), "False");
+    bool fresh = !condition && kind && !strcmp(kind->group, "virga.dev");
+    if (bad || fresh) {
         const json_t *meta = json_object_get(object, "metadata");
-        const struct resource_kind *kind = resource_kind_by_gvk(text_of(object, "apiVersion"),
-                                                                text_of(object, "kind"));
         char *name = kind ? kind_name(kind) : xstrdup(text_of(object, "kind"));
         char *key = object_key(name, text_of(meta, "namespace"), text_of(meta, "name"));
         sset_add(&conditions->waiting, key);
-        sset_add_and_free(&conditions->bad, key);
+        sset_add_and_free(bad ? &conditions->bad : &conditions->fresh, key);
         free(name);
     }
 }
@@ -210,8 +217,9 @@ conditions_create(struct object_store *objects)
     sset_init(&conditions->bad);
     sset_init(&conditions->fresh);
     sset_init(&conditions->waiting);
+    sset_init(&conditions->turn);
     for (size_t i = 0; i < n_resource_kinds; i++) {
-        object_store_each(objects, &resource_kinds[i], NULL, note_bad, conditions);
+        object_store_each(objects, &resource_kinds[i], NULL, note_unfinished, conditions);
     }
     return conditions;
 }
@@ -223,6 +231,7 @@ conditions_destroy(struct conditions *conditions)
         sset_destroy(&conditions->bad);
         sset_destroy(&conditions->fresh);
         sset_destroy(&conditions->waiting);
+        sset_destroy(&conditions->turn);
         free(conditions);
     }
 }
@@ -242,6 +251,7 @@ set_condition(struct conditions *conditions, const struct resource_kind *kind, c
         conditions->writing = true;
         object_store_update(conditions->objects, kind, ns, name, changed, true, &stored);
         conditions->writing = false;
+        conditions->n_written++;
     }
 }
 
@@ -323,36 +333,33 @@ bring_up_to_date(struct conditions *conditions, const char *key,
     }
 }
 
-static void
-take_waiting(struct conditions *conditions, size_t max, struct sset *taken)
-{
-    const char *key, *next;
-    SSET_FOR_EACH_SAFE (key, next, &conditions->waiting) {
-        if (sset_count(taken) >= max) {
-            break;
-        }
-        sset_add(taken, key);
-        sset_delete(&conditions->waiting, SSET_NODE_FROM_NAME(key));
-    }
-}
-
 size_t
 conditions_run(struct conditions *conditions, size_t max, conditions_find_cb *find,
                const void *aux, long long wall)
 {
-    struct sset taken = SSET_INITIALIZER(&taken);
-    const char *key;
-    take_waiting(conditions, max, &taken);
-    SSET_FOR_EACH (key, &taken) {
-        bring_up_to_date(conditions, key, find(aux, key), wall);
+    struct sset *turn = &conditions->turn;
+    uint64_t before = conditions->n_written;
+    size_t n_looks = 0;
+    const char *key, *next;
+    if (sset_is_empty(turn)) {
+        sset_swap(turn, &conditions->waiting);
     }
-    size_t n = sset_count(&taken);
-    sset_destroy(&taken);
-    return n;
+    SSET_FOR_EACH_SAFE (key, next, turn) {
+        if (conditions->n_written - before >= max || n_looks++ >= MAX_LOOKS) {
+            break;
+        }
+        bring_up_to_date(conditions, key, find(aux, key), wall);
+        sset_delete(turn, SSET_NODE_FROM_NAME(key));
+    }
+    if (sset_is_empty(turn)) {
+        sset_destroy(turn); /* It may have been large. */
+        sset_init(turn);
+    }
+    return conditions->n_written - before;
 }
 
 bool
 conditions_wait(const struct conditions *conditions)
 {
-    return !sset_is_empty(&conditions->waiting);
+    return !sset_is_empty(&conditions->waiting) || !sset_is_empty(&conditions->turn);
 }

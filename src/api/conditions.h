@@ -27,7 +27,8 @@ struct sset;
 #define CONDITION_NETWORK_READY "virga.dev/NetworkReady"
 
 struct conditions;
-/* Objects with conditions of an earlier life wait from the beginning. */
+/* Objects that an earlier life left with a problem or without its greeting wait from
+ * the beginning. */
 struct conditions *conditions_create(struct object_store *);
 void conditions_destroy(struct conditions *);
 
@@ -39,8 +40,8 @@ void conditions_look_at(struct conditions *, const struct sset *keys);
 
 /* What is wrong with the object of a key; NULL: nothing. */
 typedef const struct compile_problem *conditions_find_cb(const void *aux, const char *key);
-/* Brings up to 'max' of the objects that wait up to date; 'wall' in ms since 1970.
- * Writes only what differs.  Returns how many were looked at. */
+/* Brings objects that wait up to date, until 'max' have been written or some thousands
+ * looked at; 'wall' in ms since 1970.  Writes only what differs.  Returns how many. */
 size_t conditions_run(struct conditions *, size_t max, conditions_find_cb *, const void *aux,
                       long long wall);
 bool conditions_wait(const struct conditions *); /* Do some wait? */

@@ -249,6 +249,28 @@ test_groups_are_greeted(void **state OVS_UNUSED)
     object_store_destroy(objects);
 }
 
+/* Also if the controller that stored it went before its turn. */
+static void
+test_greeting_of_an_earlier_life(void **state OVS_UNUSED)
+{
+    const struct resource_kind *groups = resource_kind_by_word("policygroups");
+    struct object_store *objects = object_store_create(0);
+    json_t *stored, *object = json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "virga.dev/v1alpha1",
+                                        "kind", "PolicyGroup", "metadata", "name", "good");
+    object_store_create_object(objects, groups, NULL, object, "uid", "2026-01-01T00:00:00Z",
+                               &stored);
+    create_pod(objects, "a", "{}");
+    struct conditions *conditions = conditions_create(objects);
+    run(conditions, NULL, 0, 0);
+    const json_t *now = object_store_get(objects, groups, NULL, "good");
+    const json_t *c = json_array_get(json_object_get(json_object_get(now, "status"), "conditions"),
+                                     0);
+    assert_string_equal(json_string_value(json_object_get(c, "reason")), "Ready");
+    assert_condition(objects, "a", 0, "none");
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
 static void
 set_pod_on_unknown_node(struct compile *compile, const char *name)
 {
@@ -340,6 +362,28 @@ note(const struct object_event *event, void *conditions)
     conditions_note(conditions, event);
 }
 
+/* A look that leads to no write leaves room for others. */
+static void
+test_looks_are_cheap(void **state OVS_UNUSED)
+{
+    struct object_store *objects = object_store_create(0);
+    struct conditions *conditions = conditions_create(objects);
+    struct compile_problem p = { "Pod", "x", "p99", "NodeSilent", "n" };
+    struct problems problems = { &p, 1 };
+    object_store_set_callback(objects, note, conditions);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%d", i);
+        create_pod(objects, name, "{}");
+    }
+    assert_int_equal(conditions_run(conditions, 2, find, &problems, 0), 1);
+    assert_false(conditions_wait(conditions));
+    assert_condition(objects, "p99", 0, "False NodeSilent n 1970-01-01T00:00:00Z");
+    object_store_set_callback(objects, NULL, NULL);
+    conditions_destroy(conditions);
+    object_store_destroy(objects);
+}
+
 /* Of very many objects some at a time, each once, though each write is an event. */
 static void
 test_some_of_many(void **state OVS_UNUSED)
@@ -382,8 +426,10 @@ main(void)
         cmocka_unit_test(test_conditions_stay_within_their_schema),
         cmocka_unit_test(test_conditions_of_an_earlier_life),
         cmocka_unit_test(test_groups_are_greeted),
+        cmocka_unit_test(test_greeting_of_an_earlier_life),
         cmocka_unit_test(test_object_comes_again),
         cmocka_unit_test(test_problems_of_the_compiler),
+        cmocka_unit_test(test_looks_are_cheap),
         cmocka_unit_test(test_some_of_many),
     };
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);

@@ -471,9 +471,10 @@ update_conditions(struct engine *engine)
         engine->conditions_left = CONDITIONS_AT_ONCE;
     }
     if (conditions_wait(engine->conditions) && engine->conditions_left) {
-        engine->conditions_left -= conditions_run(engine->conditions, engine->conditions_left,
-                                                  find_problem, engine, time_wall_msec());
-        engine->conditions_ticket = engine->ticket;
+        size_t n = conditions_run(engine->conditions, engine->conditions_left, find_problem,
+                                  engine, time_wall_msec());
+        engine->conditions_left -= n;
+        engine->conditions_ticket = n ? engine->ticket : engine->conditions_ticket;
     }
 }
 
