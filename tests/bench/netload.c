@@ -2,8 +2,8 @@
  *
  *   netload [--netns=PATH] serve PORT N
  *       Listens on the N TCP and UDP ports from PORT on, prints "ready", runs
- *       until stdin ends.  TCP: reads a request, answers it, and goes on until
- *       the peer closes.  UDP: echoes.
+ *       until stdin ends.  TCP: reads a request, answers with as many bytes, and
+ *       goes on until the peer closes.  UDP: echoes.
  *   netload [--netns=PATH] connect IPV4 PORT N PARALLEL MILLISECONDS
  *       Connects, asks, reads the answer, closes; PARALLEL at a time, round the
  *       N ports.  Prints "DONE FAILED MILLISECONDS".
@@ -13,7 +13,8 @@
  *         ping    a datagram; the echo is expected
  *         mute    a datagram and the start of a TCP connection; nothing may
  *                 come back
- *         stream  64 bytes on one TCP connection that is never opened again
+ *         stream  64 bytes on one TCP connection that is never opened again;
+ *                 once broken, each report says so, and stderr says how
  *       A line "mark" prints the figures so far and starts new ones, as does
  *       "end":  NAME KIND SENT LOST-OR-ANSWERED LONGEST-GAP-US, then a line
  *       "."; the gap is the longest time without an answer.
@@ -122,6 +123,7 @@ enum served_kind { SERVED_STDIN, SERVED_LISTENER, SERVED_CONNECTION, SERVED_DATA
 struct served {
     enum served_kind kind;
     int fd;
+    size_t owed; /* Bytes of answers that did not fit into the socket yet. */
 };
 
 static struct served *
@@ -131,8 +133,7 @@ served_create(enum served_kind kind, int fd)
     if (!s) {
         fatal("out of memory");
     }
-    s->kind = kind;
-    s->fd = fd;
+    *s = (struct served){ .kind = kind, .fd = fd };
     return s;
 }
 
@@ -159,19 +160,44 @@ serve_accept(int epoll_fd, int listener)
     }
 }
 
-/* The answer is as long as the request; what does not fit into the socket is
- * not worth waiting for: the peer stopped reading. */
-static void
-serve_connection(struct served *s)
+/* Sends what is owed, as far as it fits.  Returns false if the connection is broken. */
+static bool
+serve_answer(struct served *s)
+{
+    static const char zeros[16384];
+    while (s->owed) {
+        size_t len = s->owed < sizeof zeros ? s->owed : sizeof zeros;
+        ssize_t n = send(s->fd, zeros, len, MSG_NOSIGNAL);
+        if (n < 0) {
+            return errno == EAGAIN;
+        }
+        s->owed -= n;
+    }
+    return true;
+}
+
+/* The next request, whose answer is as long.  Returns false if there is no more. */
+static bool
+serve_request(struct served *s)
 {
     char data[16384];
     ssize_t n = recv(s->fd, data, sizeof data, 0);
-    if (n < 0 && errno == EAGAIN) {
-        return;
-    }
-    if (n <= 0 || send(s->fd, data, n, MSG_NOSIGNAL) != n) {
+    s->owed = n > 0 ? n : 0;
+    return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+/* While a part of an answer waits, nothing is read: a connection that comes out of an
+ * outage brings more at once than a socket takes back. */
+static void
+serve_connection(int epoll_fd, struct served *s)
+{
+    bool waited = s->owed > 0;
+    if ((!waited && !serve_request(s)) || !serve_answer(s)) {
         close(s->fd);
         free(s);
+    } else if (waited != (s->owed > 0)) {
+        struct epoll_event event = { .events = waited ? EPOLLIN : EPOLLOUT, .data.ptr = s };
+        epoll_ctl(epoll_fd, EPOLL_CTL_MOD, s->fd, &event);
     }
 }
 
@@ -213,7 +239,7 @@ do_serve(long port, long n)
             } else if (s->kind == SERVED_DATAGRAMS) {
                 serve_datagrams(s->fd);
             } else {
-                serve_connection(s);
+                serve_connection(epoll_fd, s);
             }
         }
     }
@@ -351,6 +377,7 @@ struct watch {
     int64_t sent_at[WINDOW];
     int tries[MUTE_SOCKETS];
     long sent, bad;
+    bool broken; /* Of a stream; it stays so. */
     int64_t last_answer, longest_gap;
 };
 
@@ -471,17 +498,21 @@ mute_receive(struct watch *w)
 }
 
 static void
+stream_break(struct watch *w, const char *how)
+{
+    w->broken = true;
+    fprintf(stderr, "netload: %s: %s\n", w->name, how);
+    close(w->fd);
+    w->fd = -1;
+}
+
+static void
 stream_send(struct watch *w)
 {
     char data[MESSAGE_BYTES] = "";
-    if (w->fd >= 0) {
-        w->sent++;
-        ssize_t n = send(w->fd, data, sizeof data, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN) {
-            w->bad = 1;
-            close(w->fd);
-            w->fd = -1;
-        }
+    w->sent++;
+    if (!w->broken && send(w->fd, data, sizeof data, MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
+        stream_break(w, strerror(errno));
     }
 }
 
@@ -489,18 +520,17 @@ static void
 stream_receive(struct watch *w, int64_t now)
 {
     char data[16384];
-    ssize_t n;
-    while (w->fd >= 0 && (n = recv(w->fd, data, sizeof data, 0)) != -1) {
-        if (n == 0) {
-            w->bad = 1;
-            close(w->fd);
-            w->fd = -1;
+    while (!w->broken) {
+        ssize_t n = recv(w->fd, data, sizeof data, 0);
+        if (n > 0) {
+            answered(w, now);
+        } else if (n == 0) {
+            stream_break(w, "the peer closed");
+        } else if (errno == EAGAIN) {
             return;
+        } else {
+            stream_break(w, strerror(errno));
         }
-        answered(w, now);
-    }
-    if (w->fd >= 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-        w->bad = 1;
     }
 }
 
@@ -552,6 +582,7 @@ watch_report(struct watch *w)
         w->bad += w->kind == WATCH_PING && w->waiting[i];
         w->waiting[i] = false;
     }
+    w->bad += w->broken;
     for (int i = 0; w->kind == WATCH_MUTE && i < MUTE_SOCKETS; i++) {
         mute_try(w);
     }
