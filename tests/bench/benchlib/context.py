@@ -14,7 +14,9 @@ and an entry in WORKLOADS of tests/bench/run.  run() measures each peer by
     return ctx.in_turn({"virga": lambda: measure_virga(ctx), "ovn": lambda: measure_ovn(ctx)})
 
 which calls them A B A B, RUNS times, and gives the median of each figure, the worst
-of each below "worst", and all of them below "runs".  A figure is a number, or
+of each below "worst", and all of them below "runs".  With legs=[...] a run is one call of each
+peer for each leg, with the leg: what a machine does differs from minute to minute, and so the
+calls that are compared are neighbours.  A figure is a number, or
 None if it does not apply.  A wrong answer of a functional probe is an exception:
 BenchError.  What a function starts it registers with ctx.defer(undo), so that it goes
 away at the end, whatever happens."""
@@ -79,17 +81,19 @@ class Context:
     def wants(self, peer):
         return self.peers is None or peer in self.peers
 
-    def in_turn(self, peers, runs=None):
+    def in_turn(self, peers, runs=None, legs=((),)):
         """A B A B: {peer: medians, "worst": {peer: ...}, "runs": {peer: [...]}}.  A turn begins
-        when what the turns before set going is done."""
+        when what the turns before set going is done.  'legs': what to call each peer with."""
         peers = {peer: measure for peer, measure in peers.items() if self.wants(peer)}
-        figures = {peer: [] for peer in peers}
         runs = runs or self.runs
+        figures = {peer: [{} for _ in range(runs)] for peer in peers}
         for i in range(runs):
-            for peer, measure in peers.items():
-                self.rest()
-                with self.step(f"{peer}, run {i + 1} of {runs}"):
-                    figures[peer].append(measure())
+            for leg in legs:
+                words = "".join(f" {word}" for word in leg)
+                for peer, measure in peers.items():
+                    self.rest()
+                    with self.step(f"{peer}{words}, run {i + 1} of {runs}"):
+                        figures[peer][i].update(measure(*leg))
         result = {peer: _summary(runs_of, statistics.median) for peer, runs_of in figures.items()}
         result["worst"] = {peer: _worst(runs_of, self.rising) for peer, runs_of in figures.items()}
         result["runs"] = figures
