@@ -16,7 +16,7 @@ PARALLEL = 32
 def _row(way, n, words, suffix, unit):
     aims = [(">=", 0.9, "ct"), (">=", 1, "ovn")]
     if n:
-        aims.append((">=", 0.95, "virga", f"{way}_0{suffix}"))
+        aims.append((">=", 0.95, "virga", f"{way}_0{suffix}", "ct"))
     return Row(f"{way}_{n}{suffix}", unit, f"{words}, {n:,} rules", tuple(aims))
 
 

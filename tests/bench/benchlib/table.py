@@ -1,4 +1,8 @@
-"""Figures as a table, on a terminal and in Markdown."""
+"""Figures as a table, on a terminal and in Markdown.
+
+Figures are medians of all runs.  A ratio is the median of the runs' own ratios: peers are
+measured one after the other, and what the machine did in that minute it did to both."""
+import statistics
 from dataclasses import dataclass
 
 
@@ -8,6 +12,7 @@ class Row:
 
     aim: what virga's should be: ("<=", 2) a plain number, ("<=", 1.3, "raw") that many
     times the figure of a peer, or of another figure of a peer: ("<=", .01, "ovn", "p50_ms").
+    ("<=", 1.2, "virga", "few", "ct"): both are taken as multiples of what ct had beside them.
     All aims of a row must hold."""
     key: str
     unit: str
@@ -35,33 +40,47 @@ def number(value):
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _limit(aim, result, key):
-    """The number that 'aim' stands for here; None if its peer was not measured."""
-    factor, *where = aim[1:]
-    if not where:
-        return factor
-    value = (result.get(where[0]) or {}).get(where[1] if len(where) > 1 else key)
-    return None if value is None else factor * value
+def _figures(result, peer, key):
+    """One for each run."""
+    runs = (result.get("runs") or {}).get(peer) or [result.get(peer) or {}]
+    return [figures.get(key) for figures in runs]
+
+
+def _times(result, key, peer, other):
+    """How many times virga's figure is that of a peer, run by run; empty: cannot be said."""
+    ours, theirs = _figures(result, "virga", key), _figures(result, peer, other)
+    if len(ours) != len(theirs):
+        return []
+    return [a / b for a, b in zip(ours, theirs) if a is not None and b]
+
+
+def _measure(aim, result, key):
+    """What 'aim' compares with its number; None: cannot be said."""
+    peer, other, beside = (*aim[2:], None, None, None)[:3]
+    if not peer:
+        return (result.get("virga") or {}).get(key)
+    times = _times(result, key, peer, other or key)
+    if beside:
+        here, there = _times(result, key, beside, key), _times(result, other, beside, other)
+        times = [a / b for a, b in zip(here, there) if b]
+    return statistics.median(times) if times else None
 
 
 def _verdict(row, result):
-    ours = (result.get("virga") or {}).get(row.key)
     words = []
     for aim in row.aims:
-        limit = _limit(aim, result, row.key)
-        if limit is None or ours is None:
+        value = _measure(aim, result, row.key)
+        if value is None:
             continue
-        met = ours <= limit if aim[0] == "<=" else ours >= limit
-        words.append(f"{aim[0]} {number(limit)} {'met' if met else 'MISSED'}")
+        met = value <= aim[1] if aim[0] == "<=" else value >= aim[1]
+        limit = f"{number(aim[1])}x {' '.join(aim[2:4])}" if aim[2:] else number(aim[1])
+        words.append(f"{aim[0]} {limit} {'met' if met else 'MISSED'}")
     return ", ".join(words)
 
 
 def _ratio(row, result, peer):
-    ours = (result.get("virga") or {}).get(row.key)
-    theirs = (result.get(peer) or {}).get(row.key)
-    if peer == "virga" or not ours or not theirs:
-        return ""
-    return f"{number(theirs / ours)}x"
+    times = [t for t in _times(result, row.key, peer, row.key) if t]
+    return f"{number(1 / statistics.median(times))}x" if times else ""
 
 
 def lines(workload, result):
