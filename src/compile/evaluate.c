@@ -151,11 +151,56 @@ ask_bucket(struct question *q, const struct bucket *b)
     }
 }
 
+/* The first of the subject's sets from 'low' on that is not before 'set'. */
+static size_t
+find_peer_bucket(const struct subject *subject, size_t low, uint32_t set)
+{
+    size_t high = subject->n_sets;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (subject->sets[middle].set < set) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* The first of the sets from 'low' on that is not before 'set'. */
+static size_t
+find_set(const uint32_t *sets, size_t n, size_t low, uint32_t set)
+{
+    while (low < n) {
+        size_t middle = low + (n - low) / 2;
+
+        if (sets[middle] < set) {
+            low = middle + 1;
+        } else {
+            n = middle;
+        }
+    }
+    return low;
+}
+
+/* Asks what both lists have; each jumps to the other's next. */
 static void
 ask_sets(struct question *q, const struct subject *subject, const uint32_t *sets, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        ask_bucket(q, find_bucket(q->e, subject, PEER_SET, sets[i], NULL));
+    size_t i = 0, j = 0;
+
+    while (i < n && j < subject->n_sets) {
+        if (sets[i] == subject->sets[j].set) {
+            ask_bucket(q, subject->sets[j].bucket);
+            i++;
+            j++;
+        } else if (sets[i] < subject->sets[j].set) {
+            i = find_set(sets, n, i + 1, subject->sets[j].set);
+        } else {
+            j = find_peer_bucket(subject, j + 1, sets[i]);
+        }
     }
 }
 
@@ -172,7 +217,7 @@ ask_subject(struct question *q, const struct subject *subject)
     if (peer->end->endpoint && peer->end->endpoint->identity >= IDENTITY_FIRST) {
         ask_bucket(q, subject->pods);
     }
-    if (peer->membership && subject->n_sets) {
+    if (peer->membership) {
         ask_sets(q, subject, peer->membership->peer_sets, peer->membership->n_peer_sets);
     }
     for (size_t i = 0; subject->n_sets && i < peer->n_by_address; i++) {

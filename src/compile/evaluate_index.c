@@ -164,6 +164,15 @@ note_peer_set(struct evaluate *e, uint32_t set)
     }
 }
 
+static void
+note_peer_bucket(struct subject *subject, const struct bucket *b)
+{
+    if (subject->n_sets >= subject->allocated_sets) {
+        subject->sets = x2nrealloc(subject->sets, &subject->allocated_sets, sizeof *subject->sets);
+    }
+    subject->sets[subject->n_sets++] = (struct peer_bucket){ b->set, b };
+}
+
 /* What a packet is spared to look up. */
 static void
 note_bucket(struct evaluate *e, struct subject *subject, const struct bucket *b)
@@ -176,7 +185,7 @@ note_bucket(struct evaluate *e, struct subject *subject, const struct bucket *b)
         subject->pods = b;
         break;
     case PEER_SET:
-        subject->n_sets++;
+        note_peer_bucket(subject, b);
         note_peer_set(e, b->set);
         break;
     case PEER_PREFIX:
@@ -268,6 +277,25 @@ brief_of(const struct rec_rule *rule)
     return brief;
 }
 
+static int
+compare_peer_buckets(const void *a, const void *b)
+{
+    return compare_u32(((const struct peer_bucket *) a)->set,
+                       ((const struct peer_bucket *) b)->set);
+}
+
+static void
+sort_peer_buckets(struct evaluate *e)
+{
+    struct subject *subject;
+
+    HMAP_FOR_EACH (subject, hmap_node, &e->subjects) {
+        if (subject->n_sets) {
+            qsort(subject->sets, subject->n_sets, sizeof *subject->sets, compare_peer_buckets);
+        }
+    }
+}
+
 static void
 add_rule(struct evaluate *e, const struct rec_rule *rule, bool closed)
 {
@@ -298,6 +326,7 @@ index_rules(struct evaluate *e, const struct records *records, const struct numb
             e->tier_end[tier] = i + 1;
         }
     }
+    sort_peer_buckets(e);
 }
 
 /* Sets. */
@@ -358,27 +387,35 @@ index_holding(struct holdings *holdings, const struct prefix *p, uint32_t set)
 }
 
 static void
+index_set(struct evaluate *e, const struct rec_set *set, const struct learned *learned)
+{
+    bool is_peer = is_peer_set(e, set->r.key);
+    size_t n_learned;
+    const struct in6_addr *addresses = learned_find(learned, set->r.key, &n_learned);
+
+    for (size_t i = 0; i < set->n_identities; i++) {
+        index_member(e, set->identities[i], set->r.key, is_peer);
+    }
+    for (size_t i = 0; is_peer && i < set->n_prefixes; i++) {
+        index_holding(&e->by_prefix, &set->prefixes[i], set->r.key);
+    }
+    for (size_t i = 0; is_peer && set->n_domains && i < n_learned; i++) {
+        struct prefix host = prefix_host(&addresses[i]);
+        index_holding(&e->by_learned, &host, set->r.key);
+    }
+}
+
+/* In the order of their ids, and so are the lists of them. */
+static void
 index_sets(struct evaluate *e, const struct records *records, const struct learned *learned)
 {
-    const struct record *r;
+    size_t n;
+    const struct record **sets = records_sorted(records, RECORD_SET, &n);
 
-    for (r = records_first(records, RECORD_SET); r; r = records_next(records, r)) {
-        const struct rec_set *set = (const struct rec_set *) r;
-        bool is_peer = is_peer_set(e, r->key);
-        size_t n_learned;
-        const struct in6_addr *addresses = learned_find(learned, r->key, &n_learned);
-
-        for (size_t i = 0; i < set->n_identities; i++) {
-            index_member(e, set->identities[i], r->key, is_peer);
-        }
-        for (size_t i = 0; is_peer && i < set->n_prefixes; i++) {
-            index_holding(&e->by_prefix, &set->prefixes[i], r->key);
-        }
-        for (size_t i = 0; is_peer && set->n_domains && i < n_learned; i++) {
-            struct prefix host = prefix_host(&addresses[i]);
-            index_holding(&e->by_learned, &host, r->key);
-        }
+    for (size_t i = 0; i < n; i++) {
+        index_set(e, (const struct rec_set *) sets[i], learned);
     }
+    free(sets);
 }
 
 /* Addresses. */
@@ -546,6 +583,7 @@ evaluate_destroy(struct evaluate *e)
         free(b);
     }
     HMAP_FOR_EACH_POP (subject, hmap_node, &e->subjects) {
+        free(subject->sets);
         free(subject);
     }
     HMAP_FOR_EACH_POP (peer_set, hmap_node, &e->peer_sets) {

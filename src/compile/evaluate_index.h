@@ -5,8 +5,9 @@
  * are filed by what they say of the peer: any, any endpoint, a set, or a
  * prefix.  An identity knows the subjects and the sets that it belongs to, and
  * an address the sets that hold it by a prefix.  So a packet asks, for each
- * subject of its own end: any? endpoints? each set of the other end? each
- * prefix length in use, with the other address cut to it?
+ * subject of its own end: any? endpoints? the sets that are both the subject's
+ * and of the other end? each prefix length in use, with the other address cut
+ * to it?
  *
  * Each answer is a list of rules in order of decision, as positions in
  * 'rules': tier; in the ordered tiers rank; in tier networkpolicy allow, by
@@ -36,14 +37,21 @@ struct plens {
     size_t n;
 };
 
+/* A set among the peers of a subject, and its rules. */
+struct peer_bucket {
+    uint32_t set;
+    const struct bucket *bucket; /* PEER_SET */
+};
+
 struct subject {
     struct hmap_node hmap_node; /* In struct evaluate 'subjects'. */
     enum rule_direction direction;
     uint32_t set;
     uint32_t first;                  /* The first of its rules, a place. */
     const struct bucket *any, *pods; /* PEER_ANY, PEER_POD; or NULL. */
-    size_t n_sets;                   /* How many of PEER_SET. */
-    struct plens plens;              /* Of its buckets. */
+    struct peer_bucket *sets;        /* By set. */
+    size_t n_sets, allocated_sets;
+    struct plens plens; /* Of its buckets. */
 };
 
 /* A set that some rule has among its peers. */
@@ -56,7 +64,7 @@ struct peer_set {
 struct membership {
     struct hmap_node hmap_node; /* In struct evaluate 'memberships'. */
     uint32_t identity;
-    uint32_t *peer_sets; /* Those that are some rule's peers. */
+    uint32_t *peer_sets; /* Those that are some rule's peers, sorted. */
     size_t n_peer_sets, allocated_peer_sets;
     const struct subject **subjects[N_RULE_DIRECTIONS];
     size_t n_subjects[N_RULE_DIRECTIONS], allocated_subjects[N_RULE_DIRECTIONS];
@@ -66,7 +74,7 @@ struct membership {
 struct holding {
     struct hmap_node hmap_node; /* In struct evaluate 'holdings' or 'learned'. */
     struct prefix prefix;
-    uint32_t *sets;
+    uint32_t *sets; /* Sorted. */
     size_t n, allocated;
 };
 
