@@ -27,6 +27,7 @@
 #include "base/number_set.h"
 #include "bitmap.h"
 #include "hash.h"
+#include "node/revocation_index.h"
 #include "openvswitch/hmap.h"
 #include "util.h"
 
@@ -45,6 +46,7 @@ struct revocation_scope {
     bool looked;
     bool may_allow; /* The last look. */
     struct hmap given_up;
+    struct revocation_index index;
     uint32_t own_node;       /* Its id; 0: no record. */
     struct number_set local; /* VNIs of the endpoints on it, counted. */
 
@@ -59,10 +61,10 @@ struct revocation_scope {
 struct look {
     struct revocation_scope *scope;
     const struct records *now; /* And, by its log, what was. */
-    struct number_set lost;    /* Sets that an identity in use is no longer in. */
-    struct number_set gained;  /* ... is newly in. */
-    struct hmap moves;         /* struct move: what endpoints did. */
-    struct number_set in_use;  /* Identities of endpoints that were there; made if asked for. */
+    /* Sets that an address, a name or an identity in use has left or come to. */
+    struct number_set changed[N_MEMBERSHIP_CHANGES];
+    struct hmap moves;        /* struct move: what endpoints did. */
+    struct number_set in_use; /* Identities of endpoints that were there; made if asked for. */
     bool in_use_known;
     struct number_set networks; /* VNIs of rules that take something away. */
 };
@@ -75,6 +77,7 @@ revocation_scope_create(const char *node_name)
     struct revocation_scope *scope = xzalloc(sizeof *scope);
     scope->node_name = xstrdup(node_name);
     hmap_init(&scope->given_up);
+    revocation_index_init(&scope->index);
     number_set_init(&scope->local);
     scope->zones = bitmap_allocate(UINT16_MAX + 1);
     return scope;
@@ -95,6 +98,7 @@ revocation_scope_destroy(struct revocation_scope *scope)
     if (scope) {
         forget_given_up(scope);
         hmap_destroy(&scope->given_up);
+        revocation_index_uninit(&scope->index);
         number_set_uninit(&scope->local);
         bitmap_free(scope->zones);
         free(scope->reused);
@@ -309,10 +313,10 @@ look_at_sets(struct look *look)
         const struct rec_set *was = set_before(look->now, keys[i]);
         const struct rec_set *now = records_set(look->now, keys[i]);
         if (differs(look, was, now)) {
-            number_set_add(&look->lost, keys[i]);
+            number_set_add(&look->changed[MEMBER_LEAVES], keys[i]);
         }
         if (differs(look, now, was)) {
-            number_set_add(&look->gained, keys[i]);
+            number_set_add(&look->changed[MEMBER_COMES], keys[i]);
         }
     }
     free(keys);
@@ -324,14 +328,16 @@ look_at_sets(struct look *look)
 struct move {
     struct hmap_node hmap_node;
     uint32_t from, to;
+    uint32_t *sets; /* Of 'from', before the change; sorted. */
+    size_t n_sets;
 };
 
 static void
-add_move(struct hmap *moves, uint32_t from, uint32_t to)
+add_move(struct look *look, uint32_t from, uint32_t to)
 {
     struct move *m;
     uint32_t hash = hash_2words(from, to);
-    HMAP_FOR_EACH_WITH_HASH (m, hmap_node, hash, moves) {
+    HMAP_FOR_EACH_WITH_HASH (m, hmap_node, hash, &look->moves) {
         if (m->from == from && m->to == to) {
             return;
         }
@@ -339,7 +345,9 @@ add_move(struct hmap *moves, uint32_t from, uint32_t to)
     m = xmalloc(sizeof *m);
     m->from = from;
     m->to = to;
-    hmap_insert(moves, &m->hmap_node, hash);
+    const uint32_t *sets = revocation_index_sets(&look->scope->index, from, &m->n_sets);
+    m->sets = m->n_sets ? xmemdup(sets, m->n_sets * sizeof *sets) : NULL;
+    hmap_insert(&look->moves, &m->hmap_node, hash);
 }
 
 /* Keeps the count of this node's networks. */
@@ -368,7 +376,7 @@ look_at_endpoint(struct look *look, uint32_t key)
     if (was->vni != now->vni || was->node != now->node) {
         look->scope->all = true;
     } else if (was->identity != now->identity) {
-        add_move(&look->moves, was->identity, now->identity);
+        add_move(look, was->identity, now->identity);
     }
 }
 
@@ -433,19 +441,6 @@ look_at_places(struct look *look)
     }
 }
 
-/* May the loss of such a rule deny something?  May its coming? */
-static bool
-loss_denies(const struct rec_rule *rule)
-{
-    return rule && !rule->dry_run && (rule->action == RULE_ALLOW || rule_passes(rule));
-}
-
-static bool
-coming_denies(const struct rec_rule *rule)
-{
-    return rule && !rule->dry_run && rule->action != RULE_ALLOW;
-}
-
 static void
 look_at_rules(struct look *look)
 {
@@ -458,71 +453,54 @@ look_at_rules(struct look *look)
         if (was && now && record_equal(&was->r, &now->r)) {
             continue;
         }
-        if (loss_denies(was)) {
+        if (rule_loss_denies(was)) {
             number_set_add(&look->networks, was->vni);
         }
-        if (coming_denies(now)) {
+        if (rule_coming_denies(now)) {
             number_set_add(&look->networks, now->vni);
         }
     }
     free(keys);
 }
 
-/* Did an endpoint leave the set, or come to it? */
-static bool
-was_left(const struct look *look, uint32_t id)
+static void
+add_networks(struct look *look, uint32_t set, enum membership_change change)
 {
-    const struct rec_set *was = set_before(look->now, id), *now = records_set(look->now, id);
-    const struct move *m;
-    HMAP_FOR_EACH (m, hmap_node, &look->moves) {
-        if (set_has(was, m->from) && !set_has(now, m->to)) {
-            return true;
+    const struct revocation_scope *scope = look->scope;
+    revocation_index_networks(&scope->index, set, change, &scope->local, &look->networks);
+}
+
+/* Both lists are sorted: what only one of them has. */
+static void
+look_at_move(struct look *look, const struct move *m)
+{
+    size_t n, i = 0, j = 0;
+    const uint32_t *now = revocation_index_sets(&look->scope->index, m->to, &n);
+    while (i < m->n_sets || j < n) {
+        if (j == n || (i < m->n_sets && m->sets[i] < now[j])) {
+            add_networks(look, m->sets[i++], MEMBER_LEAVES);
+        } else if (i == m->n_sets || now[j] < m->sets[i]) {
+            add_networks(look, now[j++], MEMBER_COMES);
+        } else {
+            i++;
+            j++;
         }
     }
-    return number_set_has(&look->lost, id);
 }
 
-static bool
-was_joined(const struct look *look, uint32_t id)
-{
-    const struct rec_set *was = set_before(look->now, id), *now = records_set(look->now, id);
-    const struct move *m;
-    HMAP_FOR_EACH (m, hmap_node, &look->moves) {
-        if (!set_has(was, m->from) && set_has(now, m->to)) {
-            return true;
-        }
-    }
-    return number_set_has(&look->gained, id);
-}
-
-static bool
-uses_one(const struct look *look, const struct rec_rule *rule,
-         bool (*is_one)(const struct look *, uint32_t))
-{
-    bool uses = is_one(look, rule->subject);
-    for (size_t i = 0; !uses && i < rule->n_peer_sets; i++) {
-        uses = is_one(look, rule->peer_sets[i]);
-    }
-    return uses;
-}
-
-/* Rules of networks that are not here, or are in the answer already, say
- * nothing more. */
+/* The index knows the sets as they are now; a move knows what they were. */
 static void
 look_at_users_of_sets(struct look *look)
 {
-    if (number_set_is_empty(&look->lost) && number_set_is_empty(&look->gained)
-        && hmap_is_empty(&look->moves)) {
-        return;
+    const struct move *m;
+    HMAP_FOR_EACH (m, hmap_node, &look->moves) {
+        look_at_move(look, m);
     }
-    const struct record *r;
-    for (r = records_first(look->now, RECORD_RULE); r; r = records_next(look->now, r)) {
-        const struct rec_rule *rule = (const struct rec_rule *) r;
-        if ((!rule->vni || number_set_has(&look->scope->local, rule->vni))
-            && !number_set_has(&look->networks, rule->vni)
-            && ((loss_denies(rule) && uses_one(look, rule, was_left))
-                || (coming_denies(rule) && uses_one(look, rule, was_joined)))) {
-            number_set_add(&look->networks, rule->vni);
+    for (int change = 0; change < N_MEMBERSHIP_CHANGES; change++) {
+        const struct number *set;
+        NUMBER_SET_FOR_EACH(set, &look->changed[change])
+        {
+            add_networks(look, set->value, change);
         }
     }
 }
@@ -604,21 +582,33 @@ look_uninit(struct look *look)
 {
     struct move *m;
     HMAP_FOR_EACH_POP (m, hmap_node, &look->moves) {
+        free(m->sets);
         free(m);
     }
     hmap_destroy(&look->moves);
-    number_set_uninit(&look->lost);
-    number_set_uninit(&look->gained);
+    number_set_uninit(&look->changed[MEMBER_LEAVES]);
+    number_set_uninit(&look->changed[MEMBER_COMES]);
     number_set_uninit(&look->in_use);
     number_set_uninit(&look->networks);
+}
+
+/* What was before the first look is not known, and it says "all zones". */
+static void
+follow_index(struct revocation_scope *scope, const struct records *now)
+{
+    if (scope->looked) {
+        revocation_index_follow(&scope->index, now);
+    } else {
+        revocation_index_fill(&scope->index, now);
+    }
 }
 
 static void
 look_at_changes(struct revocation_scope *scope, const struct records *now)
 {
     struct look look = { .scope = scope, .now = now };
-    number_set_init(&look.lost);
-    number_set_init(&look.gained);
+    number_set_init(&look.changed[MEMBER_LEAVES]);
+    number_set_init(&look.changed[MEMBER_COMES]);
     hmap_init(&look.moves);
     number_set_init(&look.in_use);
     number_set_init(&look.networks);
@@ -626,6 +616,7 @@ look_at_changes(struct revocation_scope *scope, const struct records *now)
     look_at_endpoints(&look);
     look_at_places(&look);
     look_at_rules(&look);
+    follow_index(scope, now);
     look_at_users_of_sets(&look);
     if (!number_set_is_empty(&look.networks)) {
         add_zones(&look);
