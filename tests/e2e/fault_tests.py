@@ -1,5 +1,6 @@
 """Dead daemons: what is there keeps forwarding and enforcing, and comes back the same."""
 import os
+import re
 import signal
 import socket
 import threading
@@ -110,9 +111,26 @@ def agent_restart_does_not_touch_good_flows(lab):
     check(after[1] >= before[1], f"the youngest flow was {before[1]} s old and is {after[1]} s now")
 
 
-def ask_agent(lab, node, command):
-    return lab.node(node, "ovs-appctl", "-t", lab.inst.path(node, "agent", "virga-agent.ctl"),
-                    command)
+def agent_command(lab, node, *command):
+    return "ovs-appctl", "-t", lab.inst.path(node, "agent", "virga-agent.ctl"), *command
+
+
+def ask_agent(lab, node, *command):
+    return lab.node(node, *agent_command(lab, node, *command))
+
+
+def refusal(lab, *command):
+    """What the agent of node-1 says why it does not do that."""
+    argv = agent_command(lab, "node-1", *command)
+    done = lab.run("node", "node-1", "--", *argv, check_status=False)
+    check(done.returncode, f"{command} did not fail")
+    return done.stderr
+
+
+def generations(lab):
+    """(wanted, applied), as the agent of node-1 says."""
+    return tuple(map(int, re.search(r"generation: (\d+) wanted, (\d+) applied",
+                                    ask_agent(lab, "node-1", "show")).groups()))
 
 
 def has_settled(lab, node):
@@ -256,3 +274,30 @@ def switch_left_alone_when_controller_and_database_are_empty_handed(lab):
         wait_until(lab.parts.controller_answers, 30, "the controller to lead again")
         lab.parts.wait_nodes_ready(lab.inst.nodes())
     lab.expect(RIGHT)
+
+
+@test
+def who_waits_for_a_generation_is_answered_when_the_switch_has_it(lab):
+    stage(lab)
+    before = generations(lab)[1]
+    equal(ask_agent(lab, "node-1", "wait", str(before)), f"generation {before} is applied\n",
+          "what is there already")
+    answers = []
+    vswitchd = read_pid(lab.inst.processes()["vswitchd-node-1"])
+    os.kill(vswitchd, signal.SIGSTOP)
+    try:
+        lab.api.merge("/api/v1/namespaces/f/pods/far", {"metadata": {"labels": {"app": "other"}}})
+        wait_until(lambda: generations(lab)[0] > before, 10, "the agent to see the change")
+        wanted = str(generations(lab)[0])
+        waiting = threading.Thread(
+            target=lambda: answers.append(ask_agent(lab, "node-1", "wait", wanted, "30")))
+        waiting.start()
+        check(f"not yet: generation {before} is applied" in refusal(lab, "wait", wanted, "1"),
+              "a wait of one second did not fail while the switch stood still")
+        equal(answers, [], "while the switch stands still")
+    finally:
+        os.kill(vswitchd, signal.SIGCONT)
+    waiting.join(30)
+    equal(answers, [f"generation {wanted} is applied\n"], "when the switch goes on")
+    check("not a number" in refusal(lab, "wait", "x"), "a word was taken for a generation")
+    check("from 0 to 3600" in refusal(lab, "wait", wanted, "3601"), "it would wait too long")

@@ -19,6 +19,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "programs/virga-agent/flow_logger.h"
+#include "programs/virga-agent/generation_waits.h"
 #include "programs/virga-agent/packets.h"
 #include "programs/virga-agent/policy_problems.h"
 #include "programs/virga-agent/resolver.h"
@@ -76,6 +77,7 @@ struct agent {
     struct collector *collector;
     struct gateway *gateway;
     struct underlay *underlay;
+    struct generation_waits *waits;
 
     int mtu; /* Of pods; 0: not known. */
     struct in6_addr *addresses;
@@ -89,8 +91,7 @@ struct agent {
     long long int tell_at; /* News wait until then. */
     bool problems_news;    /* policy_problems_run() had some. */
 
-    char *message; /* Why not ready; "" if it is. */
-
+    char *message;  /* Why not ready; "" if it is. */
     bool end_heard; /* By the switch. */
 };
 
@@ -114,15 +115,13 @@ cni_is_realized(void *agent_, const char *name, const char *uid)
 static uint64_t
 cni_epoch(void *agent_)
 {
-    struct agent *agent = agent_;
-    return ofswitch_epoch(agent->sw);
+    return ofswitch_epoch(((struct agent *) agent_)->sw);
 }
 
 static uint64_t
 cni_confirmed(void *agent_)
 {
-    struct agent *agent = agent_;
-    return ofswitch_confirmed(agent->sw);
+    return ofswitch_confirmed(((struct agent *) agent_)->sw);
 }
 
 static const char *
@@ -309,8 +308,7 @@ create_packets(struct agent *agent, const struct agent_options *opt)
 static void
 push_flows(void *agent_)
 {
-    struct agent *agent = agent_;
-    ofswitch_push(agent->sw);
+    ofswitch_push(((struct agent *) agent_)->sw);
 }
 
 static void
@@ -361,14 +359,14 @@ agent_create(const struct agent_options *opt, char **error)
     create_flows(agent, opt);
     char *socket = xasprintf("%s/cni.sock", opt->rundir);
     int retval = create_cni_server(agent, opt, socket);
+    *error = retval ? xasprintf("%s: %s", socket, ovs_strerror(retval)) : NULL;
+    free(socket);
     if (retval) {
-        *error = xasprintf("%s: %s", socket, ovs_strerror(retval));
-        free(socket);
         agent_destroy(agent);
         return NULL;
     }
-    free(socket);
     register_commands(agent);
+    agent->waits = generation_waits_create();
     return agent;
 }
 
@@ -378,6 +376,7 @@ agent_destroy(struct agent *agent)
     if (!agent) {
         return;
     }
+    generation_waits_destroy(agent->waits);
     cni_server_destroy(agent->cni);
     collector_destroy(agent->collector);
     packets_destroy(agent->packets);
@@ -643,6 +642,7 @@ agent_run(struct agent *agent)
     underlay_run(agent->underlay);
     collector_run(agent->collector);
     report(agent);
+    generation_waits_run(agent->waits, ofswitch_applied(agent->sw), time_msec());
 }
 
 void
@@ -666,7 +666,7 @@ agent_wait(struct agent *agent)
     if (agent->problems_news || has_news(agent)) {
         poll_timer_wait_until(agent->tell_at);
     }
-    poll_timer_wait_until(agent->heartbeat_at);
+    poll_timer_wait_until(MIN(agent->heartbeat_at, generation_waits_wake_at(agent->waits)));
 }
 
 /* --- The end ----------------------------------------------------------------------------------- */

@@ -13,7 +13,6 @@ from benchlib.virga import Virga
 from lablib import probing
 
 NS = "apps"
-LONG_LOOK_SECONDS = 0.005  # Of figures that are large beside it.
 
 
 class Apps:
@@ -54,7 +53,7 @@ class Apps:
         requests = creations(self.policies)
         began = time.monotonic()
         send_all(v.socket, requests)
-        v.wait_applied(LONG_LOOK_SECONDS)
+        v.wait_applied()
         self.has_policies["virga"] = True
         return time.monotonic() - began
 
@@ -67,7 +66,7 @@ class Apps:
             send_all(v.socket, creations(self.policies))
             before = processes.watch(v.pids())
             began = time.monotonic()
-        v.wait_applied(LONG_LOOK_SECONDS)
+        v.wait_applied()
         seconds = time.monotonic() - began
         self.has_policies["virga"] = True
         return {"seconds": seconds, **processes.spent(v.pids(), before, "_known_cpu_s")}
