@@ -47,8 +47,9 @@ struct revocation_scope {
     bool may_allow; /* The last look. */
     struct hmap given_up;
     struct revocation_index index;
-    uint32_t own_node;       /* Its id; 0: no record. */
-    struct number_set local; /* VNIs of the endpoints on it, counted. */
+    uint32_t own_node;        /* Its id; 0: no record. */
+    struct number_set local;  /* VNIs of the endpoints on it, counted. */
+    struct number_set in_use; /* Identities of all endpoints, counted. */
 
     /* The answer. */
     bool all;
@@ -63,9 +64,7 @@ struct look {
     const struct records *now; /* And, by its log, what was. */
     /* Sets that an address, a name or an identity in use has left or come to. */
     struct number_set changed[N_MEMBERSHIP_CHANGES];
-    struct hmap moves;        /* struct move: what endpoints did. */
-    struct number_set in_use; /* Identities of endpoints that were there; made if asked for. */
-    bool in_use_known;
+    struct hmap moves;          /* struct move: what endpoints did. */
     struct number_set networks; /* VNIs of rules that take something away. */
 };
 
@@ -79,6 +78,7 @@ revocation_scope_create(const char *node_name)
     hmap_init(&scope->given_up);
     revocation_index_init(&scope->index);
     number_set_init(&scope->local);
+    number_set_init(&scope->in_use);
     scope->zones = bitmap_allocate(UINT16_MAX + 1);
     return scope;
 }
@@ -100,6 +100,7 @@ revocation_scope_destroy(struct revocation_scope *scope)
         hmap_destroy(&scope->given_up);
         revocation_index_uninit(&scope->index);
         number_set_uninit(&scope->local);
+        number_set_uninit(&scope->in_use);
         bitmap_free(scope->zones);
         free(scope->reused);
         free(scope->node_name);
@@ -211,43 +212,12 @@ set_before(const struct records *now, uint32_t key)
     return (const struct rec_set *) records_before(now, RECORD_SET, key);
 }
 
-static void
-find_identities_in_use(struct look *look)
-{
-    size_t n;
-    uint32_t *changed = records_changed(look->now, RECORD_ENDPOINT, &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct rec_endpoint *was = endpoint_before(look->now, changed[i]);
-        if (was) {
-            number_set_add(&look->in_use, was->identity);
-        }
-    }
-    free(changed);
-    /* Those of changed endpoints, too: they may be in use now only, which is
-     * too much, and never too little. */
-    const struct record *r;
-    for (r = records_first(look->now, RECORD_ENDPOINT); r; r = records_next(look->now, r)) {
-        number_set_add(&look->in_use, ((const struct rec_endpoint *) r)->identity);
-    }
-    look->in_use_known = true;
-}
-
-/* Did an endpoint have it?  Only those have connections.  An identity that is
- * new was nobody's. */
+/* Did an endpoint have it?  Only those have connections.  What endpoints do in this
+ * look is not counted yet (look_at_endpoints()). */
 static bool
-is_in_use(struct look *look, uint32_t identity)
+is_in_use(const struct look *look, uint32_t identity)
 {
-    if (identity < IDENTITY_FIRST) {
-        return true;
-    }
-    if (!records_before(look->now, RECORD_IDENTITY, identity)
-        && records_find(look->now, RECORD_IDENTITY, identity)) {
-        return false;
-    }
-    if (!look->in_use_known) {
-        find_identities_in_use(look);
-    }
-    return number_set_has(&look->in_use, identity);
+    return identity < IDENTITY_FIRST || number_set_has(&look->scope->in_use, identity);
 }
 
 static bool
@@ -291,7 +261,7 @@ differs_in_addresses(const struct rec_set *a, const struct rec_set *b)
 
 /* Is somebody in 'a' and not in 'b'? */
 static bool
-differs(struct look *look, const struct rec_set *a, const struct rec_set *b)
+differs(const struct look *look, const struct rec_set *a, const struct rec_set *b)
 {
     if (differs_in_addresses(a, b)) {
         return true;
@@ -364,11 +334,27 @@ count_local(struct revocation_scope *scope, const struct rec_endpoint *was,
 }
 
 static void
+count_in_use(struct revocation_scope *scope, const struct rec_endpoint *was,
+             const struct rec_endpoint *now)
+{
+    if (was && now && was->identity == now->identity) {
+        return;
+    }
+    if (was) {
+        number_set_subtract(&scope->in_use, was->identity);
+    }
+    if (now) {
+        number_set_add(&scope->in_use, now->identity);
+    }
+}
+
+static void
 look_at_endpoint(struct look *look, uint32_t key)
 {
     const struct rec_endpoint *was = endpoint_before(look->now, key);
     const struct rec_endpoint *now = records_endpoint(look->now, key);
     count_local(look->scope, was, now);
+    count_in_use(look->scope, was, now);
     look->scope->may_allow = look->scope->may_allow || was;
     if (!is_same_endpoint(was, now)) {
         return; /* Gone, or new: see give_up() and take_over(). */
@@ -548,19 +534,21 @@ find_own_node(const struct revocation_scope *scope, const struct records *now)
     return 0;
 }
 
+typedef void count_op(struct revocation_scope *, const struct rec_endpoint *was,
+                      const struct rec_endpoint *now);
+
 /* As if the endpoints of this look had not changed yet. */
 static void
-count_before(struct revocation_scope *scope, const struct records *now)
+count_before(struct revocation_scope *scope, const struct records *now, count_op *count)
 {
-    number_set_clear(&scope->local);
     const struct record *r;
     for (r = records_first(now, RECORD_ENDPOINT); r; r = records_next(now, r)) {
-        count_local(scope, NULL, (const struct rec_endpoint *) r);
+        count(scope, NULL, (const struct rec_endpoint *) r);
     }
     size_t n;
     uint32_t *changed = records_changed(now, RECORD_ENDPOINT, &n);
     for (size_t i = 0; i < n; i++) {
-        count_local(scope, records_endpoint(now, changed[i]), endpoint_before(now, changed[i]));
+        count(scope, records_endpoint(now, changed[i]), endpoint_before(now, changed[i]));
     }
     free(changed);
 }
@@ -571,7 +559,8 @@ follow_own_node(struct revocation_scope *scope, const struct records *now)
     uint32_t own = find_own_node(scope, now);
     if (own != scope->own_node) {
         scope->own_node = own;
-        count_before(scope, now);
+        number_set_clear(&scope->local);
+        count_before(scope, now, count_local);
     }
 }
 
@@ -588,7 +577,6 @@ look_uninit(struct look *look)
     hmap_destroy(&look->moves);
     number_set_uninit(&look->changed[MEMBER_LEAVES]);
     number_set_uninit(&look->changed[MEMBER_COMES]);
-    number_set_uninit(&look->in_use);
     number_set_uninit(&look->networks);
 }
 
@@ -610,7 +598,6 @@ look_at_changes(struct revocation_scope *scope, const struct records *now)
     number_set_init(&look.changed[MEMBER_LEAVES]);
     number_set_init(&look.changed[MEMBER_COMES]);
     hmap_init(&look.moves);
-    number_set_init(&look.in_use);
     number_set_init(&look.networks);
     look_at_sets(&look);
     look_at_endpoints(&look);
@@ -635,6 +622,9 @@ revocation_scope_look(struct revocation_scope *scope, const struct records *now)
     }
     if (!scope->looked || records_any_changed(now, RECORD_NODE)) {
         follow_own_node(scope, now);
+    }
+    if (!scope->looked) {
+        count_before(scope, now, count_in_use);
     }
     look_at_changes(scope, now);
     scope->all = scope->all || !scope->looked;
