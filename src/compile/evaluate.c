@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "compile/evaluate_index.h"
+#include "util.h"
 
 /* One end of a packet. */
 struct end {
@@ -286,7 +287,7 @@ find_end(const struct evaluate *e, const struct in6_addr *ip)
     if (owner) {
         end.endpoint = owner->endpoint;
         end.node = owner->node;
-        end.membership = owner->membership;
+        end.membership = owner_membership(e, owner);
     }
     return end;
 }
@@ -303,6 +304,7 @@ evaluate(const struct evaluate *e, const struct evaluate_tuple *tuple)
     struct end src = find_end(e, &tuple->src), dst = find_end(e, &tuple->dst);
     struct evaluate_verdict verdict = { .allow = true };
 
+    ovs_assert(!e->stale);
     if (dst.endpoint && (dst.endpoint == src.endpoint || is_own_node(e, dst.endpoint, &src))) {
         return verdict;
     }
@@ -376,6 +378,7 @@ evaluate_explain(const struct evaluate *e, const struct evaluate_tuple *tuple,
 {
     struct end src = find_end(e, &tuple->src), dst = find_end(e, &tuple->dst);
 
+    ovs_assert(!e->stale);
     if (dst.endpoint && dst.endpoint == src.endpoint) {
         for (int d = 0; d < N_RULE_DIRECTIONS; d++) {
             paths[d] = (struct evaluate_path){ .allow = true, .reason = EVALUATE_SELF };

@@ -43,9 +43,14 @@ struct evaluate *evaluate_create_closed(const struct records *, const struct lea
 void evaluate_destroy(struct evaluate *);
 /* Brings the index up to date with the records' change log, which must begin where
  * the index was made or last brought up to date.  It is as if made anew, but for a
- * price by what changed.  False if it must be made anew: it can only follow changes
- * of endpoints, identities, and networks, and no learned addresses. */
-bool evaluate_follow(struct evaluate *);
+ * price by what changed, if rules and sets have not: else it answers nothing until
+ * evaluate_renew(). */
+void evaluate_follow(struct evaluate *);
+/* False: rules, sets or learned addresses have changed since the last renewal. */
+bool evaluate_is_current(const struct evaluate *);
+/* Indexes rules and sets anew, as evaluate_create_closed() did, for a price by how many
+ * there are, and not by how many endpoints. */
+void evaluate_renew(struct evaluate *, const struct number_set *closed);
 struct evaluate_verdict evaluate(const struct evaluate *, const struct evaluate_tuple *);
 
 /* Why: one direction of a packet, tier by tier. */

@@ -46,6 +46,18 @@ find_membership(const struct evaluate *e, uint32_t identity)
     return NULL;
 }
 
+const struct membership *
+owner_membership(const struct evaluate *e, const struct owner *owner_)
+{
+    struct owner *owner = CONST_CAST(struct owner *, owner_);
+
+    if (owner->renewal != e->renewal) {
+        owner->membership = owner->endpoint ? find_membership(e, owner->endpoint->identity) : NULL;
+        owner->renewal = e->renewal;
+    }
+    return owner->membership;
+}
+
 static struct subject *
 find_subject(const struct evaluate *e, enum rule_direction direction, uint32_t set)
 {
@@ -424,11 +436,10 @@ static void
 index_address(struct evaluate *e, const struct in6_addr *ip, const struct rec_endpoint *endpoint,
               uint32_t node)
 {
-    struct owner *owner = xmalloc(sizeof *owner);
+    struct owner *owner = xzalloc(sizeof *owner);
 
     owner->ip = *ip;
     owner->endpoint = endpoint;
-    owner->membership = endpoint ? find_membership(e, endpoint->identity) : NULL;
     owner->node = node;
     hmap_insert(&e->owners, &owner->hmap_node, ip_hash(ip));
 }
@@ -442,12 +453,23 @@ index_endpoint(struct evaluate *e, const struct rec_endpoint *endpoint)
 }
 
 static void
-forget_address(struct evaluate *e, const struct in6_addr *ip, const struct rec_endpoint *endpoint)
+index_node(struct evaluate *e, const struct rec_node *node)
+{
+    for (size_t i = 0; i < node->n_addresses; i++) {
+        index_address(e, &node->addresses[i], NULL, node->r.key);
+    }
+}
+
+/* 'endpoint' or 'node' is not NULL and not 0. */
+static void
+forget_address(struct evaluate *e, const struct in6_addr *ip, const struct rec_endpoint *endpoint,
+               uint32_t node)
 {
     struct owner *owner;
 
     HMAP_FOR_EACH_WITH_HASH (owner, hmap_node, ip_hash(ip), &e->owners) {
-        if (owner->endpoint == endpoint && !memcmp(&owner->ip, ip, sizeof *ip)) {
+        if (owner->endpoint == endpoint && owner->node == node
+            && !memcmp(&owner->ip, ip, sizeof *ip)) {
             hmap_remove(&e->owners, &owner->hmap_node);
             free(owner);
             return;
@@ -461,11 +483,7 @@ index_addresses(struct evaluate *e, const struct records *records)
     const struct record *r;
 
     for (r = records_first(records, RECORD_NODE); r; r = records_next(records, r)) {
-        const struct rec_node *node = (const struct rec_node *) r;
-
-        for (size_t i = 0; i < node->n_addresses; i++) {
-            index_address(e, &node->addresses[i], NULL, r->key);
-        }
+        index_node(e, (const struct rec_node *) r);
     }
     for (r = records_first(records, RECORD_ENDPOINT); r; r = records_next(records, r)) {
         index_endpoint(e, (const struct rec_endpoint *) r);
@@ -480,65 +498,70 @@ follow_endpoint(struct evaluate *e, uint32_t key)
     const struct rec_endpoint *is = records_endpoint(e->records, key);
 
     for (size_t i = 0; was && i < was->n_ips; i++) {
-        forget_address(e, &was->ips[i], was);
+        forget_address(e, &was->ips[i], was, 0);
     }
     if (is) {
         index_endpoint(e, is);
     }
 }
 
-bool
-evaluate_follow(struct evaluate *e)
+static void
+follow_node(struct evaluate *e, uint32_t key)
 {
-    if (records_any_changed(e->records, RECORD_NODE) || records_any_changed(e->records, RECORD_SET)
-        || records_any_changed(e->records, RECORD_RULE)
-        || e->learned_seqno != learned_seqno(e->learned)) {
-        return false;
-    }
-    size_t n;
-    uint32_t *keys = records_changed(e->records, RECORD_ENDPOINT, &n);
+    const struct rec_node *was = (const struct rec_node *) records_before(e->records, RECORD_NODE,
+                                                                          key);
+    const struct rec_node *is = records_node(e->records, key);
 
-    for (size_t i = 0; i < n; i++) {
-        follow_endpoint(e, keys[i]);
+    for (size_t i = 0; was && i < was->n_addresses; i++) {
+        forget_address(e, &was->addresses[i], NULL, key);
     }
-    free(keys);
-    return true;
+    if (is) {
+        index_node(e, is);
+    }
 }
 
-/* The whole. */
-
-struct evaluate *
-evaluate_create_closed(const struct records *records, const struct learned *learned,
-                       const struct number_set *closed)
+static void
+follow_each(struct evaluate *e, enum record_kind kind,
+            void (*follow)(struct evaluate *, uint32_t key))
 {
-    struct evaluate *e = xzalloc(sizeof *e);
+    size_t n;
+    uint32_t *keys = records_changed(e->records, kind, &n);
 
-    e->records = records;
-    e->learned = learned;
-    e->learned_seqno = learned_seqno(learned);
+    for (size_t i = 0; i < n; i++) {
+        follow(e, keys[i]);
+    }
+    free(keys);
+}
+
+void
+evaluate_follow(struct evaluate *e)
+{
+    follow_each(e, RECORD_NODE, follow_node);
+    follow_each(e, RECORD_ENDPOINT, follow_endpoint);
+    e->stale |= (records_any_changed(e->records, RECORD_SET)
+                 || records_any_changed(e->records, RECORD_RULE));
+}
+
+/* Rules and sets, together. */
+
+static void
+policy_init(struct evaluate *e, const struct number_set *closed)
+{
     hmap_init(&e->buckets);
     hmap_init(&e->subjects);
     hmap_init(&e->peer_sets);
     hmap_init(&e->memberships);
-    hmap_init(&e->owners);
+    e->by_prefix = e->by_learned = (struct holdings){ .plens.n = 0 };
     hmap_init(&e->by_prefix.hmap);
     hmap_init(&e->by_learned.hmap);
-    index_rules(e, records, closed);
-    index_sets(e, records, learned);
-    index_addresses(e, records);
-    return e;
-}
-
-struct evaluate *
-evaluate_create_learned(const struct records *records, const struct learned *learned)
-{
-    return evaluate_create_closed(records, learned, NULL);
-}
-
-struct evaluate *
-evaluate_create(const struct records *records)
-{
-    return evaluate_create_learned(records, NULL);
+    e->n_rules = e->n_closed = 0;
+    memset(e->tier_end, 0, sizeof e->tier_end);
+    e->any_dry_run = false;
+    index_rules(e, e->records, closed);
+    index_sets(e, e->records, e->learned);
+    e->learned_seqno = learned_seqno(e->learned);
+    e->stale = false;
+    e->renewal++;
 }
 
 static void
@@ -567,17 +590,14 @@ memberships_uninit(struct hmap *memberships)
     hmap_destroy(memberships);
 }
 
-void
-evaluate_destroy(struct evaluate *e)
+/* Does not look at rules and sets, which may be gone. */
+static void
+policy_uninit(struct evaluate *e)
 {
     struct bucket *b;
     struct subject *subject;
     struct peer_set *peer_set;
-    struct owner *owner;
 
-    if (!e) {
-        return;
-    }
     HMAP_FOR_EACH_POP (b, hmap_node, &e->buckets) {
         free(b->places);
         free(b);
@@ -589,18 +609,68 @@ evaluate_destroy(struct evaluate *e)
     HMAP_FOR_EACH_POP (peer_set, hmap_node, &e->peer_sets) {
         free(peer_set);
     }
-    HMAP_FOR_EACH_POP (owner, hmap_node, &e->owners) {
-        free(owner);
-    }
     hmap_destroy(&e->buckets);
     hmap_destroy(&e->subjects);
     hmap_destroy(&e->peer_sets);
-    hmap_destroy(&e->owners);
     memberships_uninit(&e->memberships);
     holdings_uninit(&e->by_prefix);
     holdings_uninit(&e->by_learned);
     free(e->rules);
     free(e->briefs);
     free(e->closed);
+}
+
+bool
+evaluate_is_current(const struct evaluate *e)
+{
+    return !e->stale && e->learned_seqno == learned_seqno(e->learned);
+}
+
+void
+evaluate_renew(struct evaluate *e, const struct number_set *closed)
+{
+    policy_uninit(e);
+    policy_init(e, closed);
+}
+
+struct evaluate *
+evaluate_create_closed(const struct records *records, const struct learned *learned,
+                       const struct number_set *closed)
+{
+    struct evaluate *e = xzalloc(sizeof *e);
+
+    e->records = records;
+    e->learned = learned;
+    policy_init(e, closed);
+    hmap_init(&e->owners);
+    index_addresses(e, records);
+    return e;
+}
+
+struct evaluate *
+evaluate_create_learned(const struct records *records, const struct learned *learned)
+{
+    return evaluate_create_closed(records, learned, NULL);
+}
+
+struct evaluate *
+evaluate_create(const struct records *records)
+{
+    return evaluate_create_learned(records, NULL);
+}
+
+void
+evaluate_destroy(struct evaluate *e)
+{
+    struct owner *owner;
+
+    if (!e) {
+        return;
+    }
+    HMAP_FOR_EACH_POP (owner, hmap_node, &e->owners) {
+        free(owner);
+    }
+    hmap_destroy(&e->owners);
+    policy_uninit(e);
     free(e);
 }

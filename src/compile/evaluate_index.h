@@ -88,8 +88,10 @@ struct owner {
     struct hmap_node hmap_node; /* In struct evaluate 'owners'. */
     struct in6_addr ip;
     const struct rec_endpoint *endpoint; /* NULL: a node. */
-    const struct membership *membership; /* Of the endpoint; NULL: in no set. */
     uint32_t node;                       /* Of a node's address. */
+    /* Of the endpoint; NULL: in no set.  Looked up when somebody asks. */
+    const struct membership *membership;
+    unsigned int renewal; /* That it was looked up in; 0: in none. */
 };
 
 /* What a search asks of a rule, side by side: most rules are asked and do not
@@ -104,7 +106,12 @@ struct brief {
 struct evaluate {
     const struct records *records;
     const struct learned *learned;
-    unsigned int learned_seqno;    /* What of it is in the index. */
+    struct hmap owners;
+
+    /* From here on what follows from rules and sets. */
+    bool stale;                    /* They have changed. */
+    unsigned int renewal;          /* 1.. */
+    unsigned int learned_seqno;    /* What of 'learned' is in the index. */
     const struct rec_rule **rules; /* In order of decision. */
     struct brief *briefs;          /* Of 'rules'. */
     size_t n_rules;
@@ -116,13 +123,14 @@ struct evaluate {
     struct hmap subjects;
     struct hmap peer_sets;
     struct hmap memberships;
-    struct hmap owners;
     struct holdings by_prefix;  /* Of sets, for both directions. */
     struct holdings by_learned; /* Of sets, for egress. */
 };
 
 const struct owner *find_owner(const struct evaluate *, const struct in6_addr *);
 const struct membership *find_membership(const struct evaluate *, uint32_t identity);
+/* NULL unless an endpoint has the address. */
+const struct membership *owner_membership(const struct evaluate *, const struct owner *);
 /* 'p' is NULL unless PEER_PREFIX, 'set' 0 unless PEER_SET. */
 const struct bucket *find_bucket(const struct evaluate *, const struct subject *, enum bucket_kind,
                                  uint32_t set, const struct prefix *p);

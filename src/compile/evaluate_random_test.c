@@ -30,6 +30,7 @@ struct world {
     struct records *records;
     struct learned *learned;
     struct evaluate *evaluate;
+    bool node_is_gone; /* Its address is the world's. */
 };
 
 static bool
@@ -202,12 +203,23 @@ check_packet(const struct world *w, const struct end *src, const struct end *dst
     assert_int_equal(v.allow, want[RULE_EGRESS].allow && want[RULE_INGRESS].allow);
 }
 
+static struct end
+end_in(const struct world *w, int i)
+{
+    struct end end = end_of(w->records, i);
+
+    if (w->node_is_gone && end.identity == IDENTITY_REMOTE_NODE) {
+        end.identity = IDENTITY_WORLD;
+    }
+    return end;
+}
+
 static void
 check_world(const struct world *w)
 {
     for (int from = 0; from < N_ENDS; from++) {
         for (int to = 0; to < N_ENDS; to++) {
-            struct end src = end_of(w->records, from), dst = end_of(w->records, to);
+            struct end src = end_in(w, from), dst = end_in(w, to);
 
             for (size_t i = 0; from != to && i < ARRAY_SIZE(probe_ports); i++) {
                 check_packet(w, &src, &dst, probe_ports[i].protocol, probe_ports[i].port);
@@ -253,26 +265,22 @@ change_endpoint(struct records *records)
 }
 
 static void
-change_rule(struct records *records)
+follow(struct world *w, bool stays_current)
 {
-    struct rec_rule *rule = (struct rec_rule *) record_clone(records_first(records, RECORD_RULE));
-
-    rule->vni = rule->tier == TIER_NETWORKPOLICY ? rule->vni : rule->vni ? 0 : 4096;
-    rule->priority++;
-    records_put(records, &rule->r);
-}
-
-static void
-follow(struct world *w, bool must)
-{
-    bool followed = evaluate_follow(w->evaluate);
-
-    assert_int_equal(followed, must);
-    if (!followed) {
-        evaluate_destroy(w->evaluate);
-        w->evaluate = evaluate_create_learned(w->records, w->learned);
-    }
+    evaluate_follow(w->evaluate);
+    assert_int_equal(evaluate_is_current(w->evaluate), stays_current);
     records_clear_changes(w->records);
+    /* Who asks nothing need not renew it yet. */
+    if (!stays_current && pick(2)) {
+        change_endpoint(w->records);
+        evaluate_follow(w->evaluate);
+        records_clear_changes(w->records);
+        assert_false(evaluate_is_current(w->evaluate));
+    }
+    if (!stays_current) {
+        evaluate_renew(w->evaluate, NULL);
+        assert_true(evaluate_is_current(w->evaluate));
+    }
 }
 
 /* Goes, and comes back. */
@@ -304,14 +312,60 @@ change_learned(struct world *w)
     follow(w, false);
 }
 
+/* A rule or a set comes, goes or is another one. */
+static void
+change_policy(struct records *records)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    int i = (int) pick(40);
+
+    switch (pick(4)) {
+    case 0:
+        records_remove(records, RECORD_RULE, 10 + i);
+        break;
+    case 1:
+        format_set(&s, 1 + (int) pick(N_SETS));
+        break;
+    case 2:
+        format_set(&s, (pick(2) ? NETWORK_SUBJECT : ANY_SUBJECT) + (int) pick(N_SUBJECTS));
+        break;
+    default:
+        format_rule(&s, 10 + i, 1 + (i * 7919 + 13) % 60000);
+        break;
+    }
+    must_parse(records, ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+/* The other node loses its address, which is the world's then, and gets it back. */
+static void
+replace_node_address(struct world *w)
+{
+    struct rec_node *gone = (struct rec_node *) record_clone(&records_node(w->records, 2)->r);
+    struct record *back = record_clone(&gone->r);
+
+    gone->n_addresses = 0;
+    records_put(w->records, &gone->r);
+    follow(w, true);
+    w->node_is_gone = true;
+    check_world(w);
+    w->node_is_gone = false;
+    records_put(w->records, back);
+    follow(w, true);
+}
+
 static void
 random_step(struct world *w)
 {
     switch (pick(8)) {
     case 0:
-        change_rule(w->records);
+        change_policy(w->records);
         change_endpoint(w->records);
-        follow(w, false);
+        follow(w, !records_any_changed(w->records, RECORD_RULE)
+                      && !records_any_changed(w->records, RECORD_SET));
+        break;
+    case 3:
+        replace_node_address(w);
         break;
     case 1:
         change_learned(w);

@@ -25,7 +25,6 @@ struct revocation {
     /* Made for the first connection that is judged: most zones that a change
      * concerns have none, and this is an index of all that there is. */
     struct evaluate *evaluate;
-    unsigned int learned_seqno;  /* What of 'learned' is in it. */
     const struct rec_node *node; /* This node. */
     struct hmap reused;          /* struct address */
     unsigned long *zones;        /* Bitmap of those that are Virga's. */
@@ -114,13 +113,6 @@ revocation_set_closed(struct revocation *rev, const struct number_set *closed)
     rev->closed = closed;
 }
 
-static void
-forget_evaluator(struct revocation *rev)
-{
-    evaluate_destroy(rev->evaluate);
-    rev->evaluate = NULL;
-}
-
 bool
 revocation_follow(struct revocation *rev)
 {
@@ -128,8 +120,8 @@ revocation_follow(struct revocation *rev)
         || records_any_changed(rev->records, RECORD_NETWORK)) {
         return false;
     }
-    if (rev->evaluate && !evaluate_follow(rev->evaluate)) {
-        forget_evaluator(rev);
+    if (rev->evaluate) {
+        evaluate_follow(rev->evaluate);
     }
     return true;
 }
@@ -138,12 +130,10 @@ static const struct evaluate *
 evaluator(const struct revocation *rev_)
 {
     struct revocation *rev = CONST_CAST(struct revocation *, rev_);
-    if (rev->evaluate && rev->learned_seqno != learned_seqno(rev->learned)) {
-        forget_evaluator(rev);
-    }
     if (!rev->evaluate) {
         rev->evaluate = evaluate_create_closed(rev->records, rev->learned, rev->closed);
-        rev->learned_seqno = learned_seqno(rev->learned);
+    } else if (!evaluate_is_current(rev->evaluate)) {
+        evaluate_renew(rev->evaluate, rev->closed);
     }
     return rev->evaluate;
 }

@@ -29,8 +29,9 @@ struct revocation *revocation_create(const struct records *records, const struct
                                      const char *node_name);
 void revocation_destroy(struct revocation *);
 /* Goes on with the records as they are, before their change log is cleared; nothing may
- * have been cleared since this was made.  What was made to judge connections is kept if
- * only endpoints have changed.  False: it cannot go on, another must be made. */
+ * have been cleared since this was made.  What was made to judge connections is kept,
+ * and what of it follows from rules and sets is made anew for the next connection if they have
+ * changed.  False: it cannot go on, another must be made. */
 bool revocation_follow(struct revocation *);
 
 /* Says which rules this node enforces as rule_close() leaves them, by their ids; before
