@@ -476,6 +476,18 @@ txn_start(struct store *s)
     txn_run(s);
 }
 
+/* A condition that was set while the first answer was under way is sent by the next
+ * run of the IDL, and the IDL asks for none. */
+static void
+look_at_writer(struct store *s)
+{
+    bool ready = connection_is_ready(s->writer);
+    if (ready && !s->writer_was_ready) {
+        poll_immediate_wake();
+    }
+    s->writer_was_ready = ready;
+}
+
 void
 store_run(struct store *s)
 {
@@ -483,6 +495,7 @@ store_run(struct store *s)
     if (s->second.idl) {
         connection_run(s, &s->second);
     }
+    look_at_writer(s);
     if (s->status && !s->own_rows_here && connection_is_ready(s->writer)) {
         s->own_rows_here = store_watch_own_rows(s, s->status->name);
     }

@@ -98,6 +98,7 @@ struct store {
     struct store_node_status *status; /* What the rows should say; or NULL. */
     bool status_dirty;                /* The rows may differ from it. */
     unsigned int status_seqno;        /* Snapshot that they were compared with. */
+    bool writer_was_ready;            /* At the last run. */
     bool own_rows_here;               /* The server sends our own rows, and has sent them. */
 };
 

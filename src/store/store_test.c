@@ -430,6 +430,33 @@ test_forgotten_node(void **state)
     assert_true(counters_are(controller, NULL, ""));
 }
 
+/* Whatever an agent's connection is doing when the agent says for the first time who it
+ * is: nothing else than the server's answers turns the loop here. */
+static void
+test_status_at_any_moment(void **state)
+{
+    struct in6_addr address;
+    struct store_node_status node = node_status("a", "172.30.0.1", &address);
+
+    for (int turns = 0; turns < 12; turns++) {
+        struct store *a = lab_open("db", STORE_AGENT);
+
+        for (int i = 0; i < turns; i++) {
+            lab_run();
+            lab_wait(time_msec() + 20);
+        }
+        store_set_node_status(a, &node);
+        for (lab_run(); !store_has_own_rows(a); lab_run()) {
+            long long int deadline = time_msec() + DEADLINE_MS;
+            lab_wait(deadline);
+            if (time_msec() >= deadline) {
+                fail_msg("after %d turns: nothing turns the loop", turns);
+            }
+        }
+        lab_close(a);
+    }
+}
+
 static void
 test_stats_requests(void **state)
 {
@@ -458,6 +485,7 @@ main(void)
         TEST(test_equal_status_is_not_written),
         TEST(test_counters),
         TEST(test_forgotten_node),
+        TEST(test_status_at_any_moment),
         TEST(test_stats_requests),
     };
 
