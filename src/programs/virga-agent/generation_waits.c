@@ -1,6 +1,7 @@
 /* A connection of unixctl is not read while it waits for its answer, so one that
  * its client has closed is known as closed when it is answered: the time limit
- * is for those, too. */
+ * is for those, too.  As with every answer that unixctl still owes (revalidator/wait of
+ * ovs-vswitchd), a client must have read the answers to its other commands. */
 #include "programs/virga-agent/generation_waits.h"
 
 #include <inttypes.h>
@@ -75,9 +76,9 @@ ctl_wait(struct unixctl_conn *conn, int argc, const char *argv[], void *waits_)
     struct generation_waits *waits = waits_;
     unsigned long long int generation;
     unsigned int seconds = DEFAULT_S;
-    if (!str_to_ullong(argv[1], 10, &generation)) {
-        unixctl_command_reply_error(conn,
-                                    "GENERATION: not a number; \"show\" tells the wanted one");
+    if (!str_to_ullong(argv[1], 10, &generation) || argv[1][0] == '-' || !generation) {
+        unixctl_command_reply_error(
+            conn, "GENERATION: not a number from 1 on; \"show\" tells the wanted one");
     } else if (argc > 2 && (!str_to_uint(argv[2], 10, &seconds) || seconds > MAX_S)) {
         unixctl_command_reply_error(conn, "SECONDS: not a number from 0 to 3600");
     } else if (generation <= waits->applied) {
